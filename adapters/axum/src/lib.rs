@@ -1,0 +1,1 @@
+//! latchbook on axum: extractors, layer, routes.

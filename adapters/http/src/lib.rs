@@ -1,0 +1,1 @@
+//! latchbook's wire contract without a framework.

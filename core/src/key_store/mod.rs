@@ -1,0 +1,126 @@
+//! Where records, the change feed and audit chains live.
+
+mod error;
+mod ext;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use error::StoreError;
+pub use ext::KeyStoreExt;
+
+use crate::model::{
+    ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
+};
+
+/// Where records, the change feed and audit chains live. Every method is safe to call concurrently.
+///
+/// A store reads no clock, draws no randomness and sees no secret: instants and ids come from the caller, secrets are
+/// digests or sealed. It bounds its own waiting, and reopens or reconnects by itself; until then it answers
+/// [`StoreError::Unavailable`]. A fault is never "not found".
+#[async_trait]
+pub trait KeyStore: Debug + Send + Sync + 'static {
+    /// The records that `keys` name, each with its revision, as of one instant and in the same order; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the backend did not answer in time, [`StoreError::Corrupt`] if it holds nonsense.
+    async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError>;
+
+    /// At most `limit` rows of `index` whose place is after `after` (from the start, where that is `None`), in order.
+    /// `limit` is at least 1. [`Page::next`] is the last row's place where there is more, else `None`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn page(&self, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError>;
+
+    /// At most `limit` entries of the change feed after `after`, in order. A reader never misses a later commit:
+    /// positions are assigned inside `commit`, from one counter, to sets that carry announcements alone.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn changes(&self, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError>;
+
+    /// Does all of `set`, durably, or nothing. `set` comes from the authority and is already checked.
+    ///
+    /// A set whose id was committed before (within a day) is not done again: the answer is the first one.
+    /// Audit drafts are numbered and linked here, under their chain's head. A merge never changes a record's revision,
+    /// except that a record's first merge gives it one.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if a record in `set.expect` has another revision by now, an inserted one exists or an
+    /// updated or removed one does not; else as [`get`](Self::get). After `Unavailable` it is not known whether the set
+    /// was done; committing the same set again settles it.
+    async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError>;
+
+    /// Removes at most `limit` rows that ended before `before`: announcements, ids of changes made a day before it, and
+    /// idempotency keys. Remembers the largest `before` that it was ever given ([`FeedPage::pruned_at`]), in the same
+    /// commit.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError>;
+
+    /// At most `limit` rows of the whole store after `after`, in an order of the store's own: records, usage, audit
+    /// events, announcements and counters, but not the ids of changes. For copies, backups and checks.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError>;
+
+    /// Writes rows that [`scan`](Self::scan) gave, revisions, links and positions included, into a store that is being
+    /// filled. A row that is there already is replaced, so a step can be repeated.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError>;
+
+    /// Whether another process can change what is stored.
+    fn sharing(&self) -> Sharing;
+}
+
+/// Whether another authority can change what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One authority alone writes here, so its memory is never stale.
+    Exclusive,
+    /// Others may: the feed must be read at least every `max_staleness`.
+    Shared,
+}
+
+#[async_trait]
+impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
+    async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
+        (**self).get(keys).await
+    }
+
+    async fn page(&self, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+        (**self).page(index, after, limit).await
+    }
+
+    async fn changes(&self, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
+        (**self).changes(after, limit).await
+    }
+
+    async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
+        (**self).commit(set).await
+    }
+
+    async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
+        (**self).prune(before, limit).await
+    }
+
+    async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+        (**self).scan(after, limit).await
+    }
+
+    async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        (**self).load(rows).await
+    }
+
+    fn sharing(&self) -> Sharing {
+        (**self).sharing()
+    }
+}

@@ -1,0 +1,7 @@
+//! latchbook's words, pure checks, traits and authority: no I/O, no runtime, no HTTP.
+
+pub mod clock;
+pub mod entity_scope;
+pub mod key_store;
+pub mod model;
+pub mod random;

@@ -1,0 +1,10 @@
+//! API keys, short-lived access tokens and tenant-safe route guards for Rust servers.
+
+pub use latchbook_core::*;
+pub use latchbook_http as http;
+pub use latchbook_http::Gate;
+
+#[cfg(feature = "axum")]
+pub use latchbook_axum as axum;
+#[cfg(feature = "redb")]
+pub use latchbook_redb::RedbStore;

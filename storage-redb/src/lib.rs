@@ -1,0 +1,1 @@
+//! KeyStore on redb, the embedded default.
