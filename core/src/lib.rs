@@ -1,5 +1,6 @@
 //! latchbook's words, pure checks, traits and authority: no I/O, no runtime, no HTTP.
 
+pub mod check;
 pub mod clock;
 pub mod entity_scope;
 pub mod key_store;
