@@ -207,3 +207,208 @@ pub fn check_use(token: &VerifiedToken, using: &TokenUse<'_>) -> Result<(), Reje
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{
+        EXPECTED, ISSUER, NOW, after, claims, developer_ref, for_entity, key_id, policy, signed, source, token,
+        token_id,
+    };
+    use super::*;
+    use crate::model::{Announcement, FeedEntry, FeedPosition, RevokedBy};
+
+    fn identity(spoil: impl FnOnce(&mut AccessClaims)) -> Result<VerifiedToken, Rejection> {
+        let mut claims = claims();
+        spoil(&mut claims);
+        check_identity(signed(claims), &EXPECTED)
+    }
+
+    fn use_at(now: UnixTime, source: Source, token: &VerifiedToken) -> Result<(), Rejection> {
+        let (policy, revocations) = (policy(), Revocations::default());
+        check_use(token, &TokenUse { now, policy: &policy, source, revocations: &revocations })
+    }
+
+    fn window(issued_at: i64, not_before: i64, expires_at: i64) -> VerifiedToken {
+        token(|claims| {
+            claims.issued_at = after(issued_at);
+            claims.not_before = after(not_before);
+            claims.expires_at = after(expires_at);
+        })
+    }
+
+    fn use_window(issued_at: i64, not_before: i64, expires_at: i64, now: i64) -> Result<(), Rejection> {
+        use_at(after(now), Source::UNKNOWN, &window(issued_at, not_before, expires_at))
+    }
+
+    #[test]
+    fn a_verified_token_says_what_was_signed() {
+        let verified = token(|claims| {
+            for_entity(claims, "acme");
+            claims.origin = Some(token_id('9'));
+            claims.allowed_ips = vec!["192.0.2.0/24".parse().unwrap()];
+        });
+        assert_eq!(verified.developer(), &developer_ref("dev"));
+        assert_eq!(
+            (verified.key(), verified.token(), verified.origin()),
+            (key_id('0'), token_id('0'), Some(token_id('9')))
+        );
+        assert_eq!(verified.scopes(), &claims().scopes);
+        assert_eq!(verified.entity().map(EntityId::as_str), Some("acme"));
+        assert_eq!(verified.environment(), EnvironmentName::LIVE);
+        assert_eq!((verified.issued_at(), verified.not_before(), verified.expires_at()), (NOW, NOW, after(900)));
+        assert_eq!((verified.generation(), verified.epoch(), verified.allowed_ips().len()), (2, 3, 1));
+    }
+
+    #[test]
+    fn a_verified_token_is_small() {
+        assert!(size_of::<VerifiedToken>() <= 216, "{} bytes", size_of::<VerifiedToken>());
+    }
+
+    #[test]
+    fn c6_e20_another_audience_is_refused_byte_by_byte() {
+        for audience in ["", "https://api.example.com/live/", "https://api.example.com/LIVE", "https://other.example"] {
+            let answer = identity(|claims| claims.audience = audience.to_owned());
+            assert_eq!(answer.unwrap_err(), Rejection::WrongAudience, "{audience}");
+        }
+    }
+
+    #[test]
+    fn c7_another_issuer_is_refused_byte_by_byte() {
+        for issuer in ["", "https://api.example.com/live/", "https://api.example.com/Live", "https://api.example.com"] {
+            let answer = identity(|claims| claims.issuer = issuer.to_owned());
+            assert_eq!(answer.unwrap_err(), Rejection::WrongIssuer, "{issuer}");
+        }
+    }
+
+    #[test]
+    fn c8_a_subject_unlike_its_developer_or_entity_is_refused() {
+        let subject = |entity: bool, subject: &str| {
+            let answer = identity(|claims| {
+                if entity {
+                    for_entity(claims, "acme");
+                }
+                claims.subject = subject.to_owned();
+            });
+            answer.map(|_| ())
+        };
+        assert_eq!(subject(false, "dev"), Ok(()));
+        assert_eq!(subject(true, "acme"), Ok(()));
+        for (entity, wrong) in [(false, ""), (false, "Dev"), (false, "acme"), (true, "dev"), (true, ""), (true, "acmé")]
+        {
+            assert_eq!(subject(entity, wrong), Err(Rejection::TokenClaims), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn c10_another_environment_claim_is_refused() {
+        let answer = identity(|claims| claims.environment = EnvironmentName::SANDBOX);
+        assert_eq!(answer.unwrap_err(), Rejection::ForeignEnvironmentClaim);
+    }
+
+    #[test]
+    fn the_first_thing_wrong_is_the_reason() {
+        let mut spoilt = claims();
+        let mut reason = |spoil: fn(&mut AccessClaims)| {
+            spoil(&mut spoilt);
+            check_identity(signed(spoilt.clone()), &EXPECTED).unwrap_err()
+        };
+        assert_eq!(reason(|claims| claims.environment = EnvironmentName::SANDBOX), Rejection::ForeignEnvironmentClaim);
+        assert_eq!(reason(|claims| claims.audience.clear()), Rejection::WrongAudience);
+        assert_eq!(reason(|claims| claims.issuer.clear()), Rejection::WrongIssuer);
+        assert_eq!(reason(|claims| claims.subject.clear()), Rejection::TokenClaims);
+    }
+
+    #[test]
+    fn another_audience_than_the_issuer_can_be_expected() {
+        let mut claims = claims();
+        claims.audience = "ledger".to_owned();
+        let expected = Expected { audience: "ledger", ..EXPECTED };
+        assert!(check_identity(signed(claims.clone()), &expected).is_ok());
+        claims.audience = ISSUER.to_owned();
+        assert_eq!(check_identity(signed(claims), &expected).unwrap_err(), Rejection::WrongAudience);
+    }
+
+    #[test]
+    fn c2_a_token_lives_up_to_but_not_at_exp() {
+        let expired = Err(Rejection::Expired);
+        for (now, want) in
+            [(0, Ok(())), (899, Ok(())), (900, expired.clone()), (901, expired.clone()), (1_000_000, expired)]
+        {
+            assert_eq!(use_window(0, 0, 900, now), want, "now = {now}");
+        }
+    }
+
+    #[test]
+    fn c2_a_token_whose_window_is_empty_is_expired_from_the_start() {
+        for (issued_at, not_before, expires_at) in [(0, 0, 0), (0, 0, -61), (3, 0, 3), (0, 3, 3), (4, 0, 3), (0, 4, 3)]
+        {
+            for now in [0, 1, 2, 3, 4, 100] {
+                assert_eq!(use_window(issued_at, not_before, expires_at, now), Err(Rejection::Expired), "now = {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn c3_no_token_lives_longer_than_the_longest_life() {
+        assert_eq!(use_window(0, 0, 3600, 0), Ok(()));
+        assert_eq!(use_window(0, 0, 3601, 0), Err(Rejection::LifetimeTooLong));
+        assert_eq!(use_window(0, 0, 3601, 3600), Err(Rejection::LifetimeTooLong));
+        assert_eq!(use_window(0, 0, 315_360_000, 0), Err(Rejection::LifetimeTooLong));
+        assert_eq!(use_window(-10, 0, 3591, 0), Err(Rejection::LifetimeTooLong));
+    }
+
+    #[test]
+    fn c4_c5_nbf_and_iat_may_lie_ahead_by_the_leeway() {
+        let early = Err(Rejection::NotYetValid);
+        for (issued_at, not_before, want) in
+            [(5, 0, Ok(())), (0, 5, Ok(())), (6, 0, early.clone()), (0, 6, early.clone()), (2000, 2000, early)]
+        {
+            assert_eq!(use_window(issued_at, not_before, 3000, 0), want, "iat {issued_at}, nbf {not_before}");
+        }
+    }
+
+    #[test]
+    fn t3_a_token_of_the_longest_life_from_a_clock_ahead_by_the_leeway_is_accepted() {
+        assert_eq!(use_window(5, 5, 3605, 0), Ok(()));
+        assert_eq!(use_window(6, 6, 3606, 0), Err(Rejection::NotYetValid));
+    }
+
+    #[test]
+    fn t2_extreme_clocks_refuse() {
+        let token = window(0, 0, 900);
+        for (now, want) in [(UnixTime::EPOCH, Rejection::NotYetValid), (UnixTime::MAX, Rejection::Expired)] {
+            assert_eq!(use_at(now, Source::UNKNOWN, &token), Err(want));
+        }
+        let last = token_until_the_end_of_time();
+        assert_eq!(use_at(UnixTime::MAX, Source::UNKNOWN, &last), Err(Rejection::Expired));
+        assert_eq!(use_at(NOW, Source::UNKNOWN, &last), Err(Rejection::LifetimeTooLong));
+    }
+
+    fn token_until_the_end_of_time() -> VerifiedToken {
+        token(|claims| claims.expires_at = UnixTime::MAX)
+    }
+
+    #[test]
+    fn a_token_with_ranges_works_from_inside_them_alone() {
+        let token = token(|claims| claims.allowed_ips = vec!["192.0.2.0/24".parse().unwrap()]);
+        assert_eq!(use_at(NOW, source("192.0.2.1"), &token), Ok(()));
+        for from in [source("192.0.3.1"), Source::UNKNOWN] {
+            assert_eq!(use_at(NOW, from, &token), Err(Rejection::AddressNotAllowed));
+        }
+    }
+
+    #[test]
+    fn c9_a_revoked_token_is_refused_and_only_where_nothing_else_is_wrong() {
+        let mut revocations = Revocations::default();
+        revocations.apply(&FeedEntry {
+            position: FeedPosition(1),
+            at: NOW,
+            ends_at: after(4500),
+            announcement: Announcement::TokenRevoked { environment: EnvironmentName::LIVE, token: token_id('0') },
+        });
+        let (policy, token) = (policy(), token(|_| {}));
+        let using = TokenUse { now: NOW, policy: &policy, source: Source::UNKNOWN, revocations: &revocations };
+        assert_eq!(check_use(&token, &using), Err(Rejection::Revoked { by: RevokedBy::Token }));
+        assert_eq!(check_use(&token, &TokenUse { now: after(900), ..using }), Err(Rejection::Expired));
+    }
+}

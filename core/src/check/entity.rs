@@ -32,3 +32,35 @@ pub fn check_entity(
         (_, None) => Err(Rejection::EntityMissing),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{entity, for_entity, token};
+    use super::*;
+
+    #[test]
+    fn e0_e1_the_entity_comes_from_the_request_or_the_token_and_they_never_differ() {
+        use EntityRule::{Explicit, Implied};
+        let developers = token(|_| {});
+        let entitys = token(|claims| for_entity(claims, "acme"));
+        let acme = Ok(entity("acme"));
+        let cases = [
+            (&developers, Some("acme"), Implied, acme.clone()),
+            (&developers, Some("acme"), Explicit, acme.clone()),
+            (&developers, None, Implied, Err(Rejection::EntityMissing)),
+            (&developers, None, Explicit, Err(Rejection::EntityMissing)),
+            (&entitys, Some("acme"), Implied, acme.clone()),
+            (&entitys, Some("acme"), Explicit, acme.clone()),
+            (&entitys, None, Implied, acme),
+            (&entitys, None, Explicit, Err(Rejection::EntityMissing)),
+            (&entitys, Some("other"), Implied, Err(Rejection::EntityMismatch)),
+            (&entitys, Some("other"), Explicit, Err(Rejection::EntityMismatch)),
+            (&entitys, Some("Acme"), Implied, Err(Rejection::EntityMismatch)),
+            (&entitys, Some("dev"), Implied, Err(Rejection::EntityMismatch)),
+        ];
+        for (token, requested, rule, want) in cases {
+            let named = requested.map(entity);
+            assert_eq!(check_entity(token, named.as_ref(), rule), want, "{requested:?}, {rule:?}");
+        }
+    }
+}

@@ -124,3 +124,135 @@ fn scopes(key: &VerifiedKey, request: &TokenRequest, registry: &ScopeRegistry) -
     }
     Ok(wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{ISSUER, NOW, after, entity, key, policy, registry, set, token_id, verified_key};
+    use super::*;
+    use crate::model::{ApiKey, KeyText, ScopeGrant};
+
+    fn exchange_at(now: UnixTime, key: &ApiKey, request: &TokenRequest) -> Result<AccessClaims, Rejection> {
+        let (policy, registry) = (policy(), registry());
+        let minting = Minting {
+            issuer: ISSUER,
+            audience: "ledger",
+            token: token_id('0'),
+            now,
+            policy: &policy,
+            registry: &registry,
+        };
+        check_exchange(&verified_key(key), request, &minting)
+    }
+
+    fn exchange(request: &TokenRequest) -> Result<AccessClaims, Rejection> {
+        exchange_at(NOW, &key(), request)
+    }
+
+    fn asking(scope: &str) -> TokenRequest {
+        TokenRequest { scope: Some(scope.to_owned()), ..TokenRequest::default() }
+    }
+
+    fn entity_request(scope: Option<&str>) -> TokenRequest {
+        TokenRequest { entity: Some(entity("acme")), scope: scope.map(str::to_owned), lifetime: None }
+    }
+
+    #[test]
+    fn a_developer_token_says_what_its_key_says() {
+        let claims = exchange(&TokenRequest::default()).unwrap();
+        assert_eq!((claims.issuer.as_str(), claims.audience.as_str()), (ISSUER, "ledger"));
+        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("dev", "dev"));
+        assert_eq!((claims.key, claims.token, claims.entity), (key().id, token_id('0'), None));
+        assert_eq!((claims.issued_at, claims.not_before, claims.expires_at), (NOW, NOW, after(900)));
+        assert_eq!((claims.generation, claims.epoch), (2, 3));
+        assert_eq!(claims.scopes, set("keys:manage ledger:read ledger:write"));
+        assert_eq!((claims.delegation, claims.origin), (None, None));
+    }
+
+    #[test]
+    fn an_entity_token_is_for_its_entity_and_carries_no_management_scope() {
+        let claims = exchange(&entity_request(None)).unwrap();
+        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("acme", "dev"));
+        assert_eq!(claims.entity, Some(entity("acme")));
+        assert_eq!(claims.scopes, set("ledger:read ledger:write"));
+        assert_eq!(exchange(&entity_request(Some("ledger:read"))).unwrap().scopes, set("ledger:read"));
+        for scope in ["keys:manage", "ledger:read keys:manage"] {
+            assert_eq!(exchange(&entity_request(Some(scope))), Err(Rejection::InvalidScope), "{scope}");
+        }
+    }
+
+    #[test]
+    fn a_scope_marked_by_the_host_is_management_too() {
+        let mut key = key();
+        key.grant = ScopeGrant::new(set("ledger:*"));
+        let developers = exchange_at(NOW, &key, &TokenRequest::default()).unwrap();
+        assert_eq!(developers.scopes, set("ledger:close ledger:read ledger:write"));
+        let entitys = exchange_at(NOW, &key, &entity_request(None)).unwrap();
+        assert_eq!(entitys.scopes, set("ledger:read ledger:write"));
+        assert_eq!(exchange_at(NOW, &key, &entity_request(Some("ledger:close"))), Err(Rejection::InvalidScope));
+    }
+
+    #[test]
+    fn k12_e14_a_scope_is_narrower_than_the_keys_or_refused() {
+        assert_eq!(exchange(&asking("ledger:read")).unwrap().scopes, set("ledger:read"));
+        assert_eq!(exchange(&asking("ledger:read ledger:read")).unwrap().scopes, set("ledger:read"));
+        for scope in [
+            "",
+            " ",
+            "ledger:close",
+            "ledger:read audit:read",
+            "unknown:read",
+            "ledger:*",
+            "*",
+            "ledger:read ",
+            "ledger:read  ledger:write",
+            "LEDGER:READ",
+            "ledger:read\n",
+            "\"ledger:read\"",
+        ] {
+            assert_eq!(exchange(&asking(scope)), Err(Rejection::InvalidScope), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_one_second_to_the_longest() {
+        let asking = |lifetime| exchange(&TokenRequest { lifetime: Some(lifetime), ..TokenRequest::default() });
+        for good in [1, 900, 3600] {
+            assert_eq!(asking(good).unwrap().expires_at, NOW.plus(good));
+        }
+        for bad in [0, 3601, u64::MAX] {
+            assert!(matches!(asking(bad), Err(Rejection::InvalidRequest { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_never_outlives_its_key() {
+        let ending = |key_end: i64, grace_end: i64| {
+            let mut key = key();
+            key.expires_at = Some(after(key_end));
+            key.current = KeyText { ends_at: Some(after(grace_end)), ..key.current };
+            exchange_at(NOW, &key, &TokenRequest::default()).map(|claims| claims.expires_at)
+        };
+        assert_eq!(ending(100, 5000), Ok(after(100)));
+        assert_eq!(ending(5000, 100), Ok(after(100)));
+        assert_eq!(ending(900, 5000), Ok(after(900)));
+        assert_eq!(ending(1, 5000), Ok(after(1)));
+        assert_eq!(ending(0, 5000), Err(Rejection::KeyExpired));
+        assert_eq!(ending(-1, 5000), Err(Rejection::KeyExpired));
+    }
+
+    #[test]
+    fn the_keys_ranges_go_along() {
+        let mut key = key();
+        key.allowed_ips = vec!["192.0.2.0/24".parse().unwrap()];
+        assert_eq!(exchange_at(NOW, &key, &TokenRequest::default()).unwrap().allowed_ips, key.allowed_ips);
+    }
+
+    #[test]
+    fn t2_no_clock_makes_an_expiry_overflow() {
+        for now in [UnixTime::EPOCH, UnixTime::MAX.minus(1), UnixTime::MAX] {
+            let request = TokenRequest { lifetime: Some(3600), ..TokenRequest::default() };
+            let claims = exchange_at(now, &key(), &request).unwrap();
+            assert_eq!(claims.expires_at, now.plus(3600));
+        }
+    }
+}

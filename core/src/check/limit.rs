@@ -108,3 +108,118 @@ pub fn address_key(source: &Source) -> Option<IpAddr> {
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::source;
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn table(count: u32, capacity: usize) -> LimitTable<&'static str> {
+        LimitTable::new(Limit { count, per: MINUTE }, capacity)
+    }
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn k7_after_the_limit_one_is_regained_at_a_time() {
+        let mut table = table(20, 10);
+        for _ in 0..20 {
+            assert_eq!(table.take("a", at(100)), Ok(()));
+        }
+        let cases = [
+            (at(100), Err(3)),
+            (Duration::from_millis(100_500), Err(3)),
+            (Duration::from_millis(102_999), Err(1)),
+            (at(103), Ok(())),
+            (at(103), Err(3)),
+            (at(109), Ok(())),
+            (at(109), Ok(())),
+            (at(109), Err(3)),
+        ];
+        for (now, want) in cases {
+            assert_eq!(table.take("a", now), want, "{now:?}");
+        }
+        assert_eq!(table.take("b", at(109)), Ok(()), "another key has its own");
+    }
+
+    #[test]
+    fn all_is_regained_after_the_whole_time() {
+        let mut table = table(20, 10);
+        for start in [0, 60, 120] {
+            for _ in 0..20 {
+                assert_eq!(table.take("a", at(start)), Ok(()));
+            }
+            assert!(table.take("a", at(start)).is_err());
+        }
+    }
+
+    #[test]
+    fn ten_an_hour_are_ten_and_then_one_every_six_minutes() {
+        let mut table = LimitTable::new(Limit { count: 10, per: at(3600) }, 1);
+        for _ in 0..10 {
+            assert_eq!(table.take((), at(0)), Ok(()));
+        }
+        assert_eq!(table.take((), at(0)), Err(360));
+        assert_eq!(table.take((), at(359)), Err(1));
+        assert_eq!(table.take((), at(360)), Ok(()));
+    }
+
+    #[test]
+    fn a_limit_of_none_lets_none_through() {
+        assert_eq!(table(0, 10).take("a", at(0)), Err(60));
+        assert_eq!(LimitTable::new(Limit { count: 0, per: Duration::ZERO }, 0).take("a", at(0)), Err(1));
+    }
+
+    #[test]
+    fn uneven_and_extreme_limits_do_not_overflow() {
+        for (count, per) in
+            [(7, MINUTE), (u32::MAX, Duration::from_nanos(1)), (1, Duration::MAX), (u32::MAX, Duration::MAX)]
+        {
+            let mut table = LimitTable::new(Limit { count, per }, 1);
+            assert_eq!(table.take((), Duration::ZERO), Ok(()));
+            for now in [Duration::ZERO, MINUTE, Duration::MAX] {
+                let _ = table.take((), now);
+            }
+        }
+    }
+
+    #[test]
+    fn when_full_the_key_that_was_idle_longest_is_forgotten() {
+        let mut table = table(1, 2);
+        assert_eq!(table.take("a", at(0)), Ok(()));
+        assert_eq!(table.take("b", at(1)), Ok(()));
+        assert!(table.take("a", at(2)).is_err(), "a refusal is a sign of life too");
+        assert_eq!(table.take("c", at(3)), Ok(()));
+        assert!(table.take("a", at(4)).is_err(), "a is remembered");
+        assert_eq!(table.take("b", at(5)), Ok(()), "b was forgotten");
+    }
+
+    #[test]
+    fn the_table_never_grows_past_its_capacity() {
+        let mut table = LimitTable::new(Limit { count: 5, per: MINUTE }, 100);
+        for step in 0..100_000_u64 {
+            let key = if step % 3 == 0 { 0 } else { step };
+            let _ = table.take(key, at(step));
+            assert!(table.cells.len() <= 100 && table.touches.len() <= 201, "step {step}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_counts_as_its_network() {
+        let cases = [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
+            ("2001:db8:1:3::", "2001:db8:1:3::"),
+        ];
+        for (address, want) in cases {
+            assert_eq!(address_key(&source(address)), want.parse().ok(), "{address}");
+        }
+        assert_eq!(address_key(&Source::UNKNOWN), None);
+    }
+}

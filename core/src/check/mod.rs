@@ -10,6 +10,11 @@ mod key_text;
 mod limit;
 mod revocation;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod samples;
+
 pub use access_token::{Expected, TokenUse, VerifiedToken, check_identity, check_use};
 pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
 pub use entity::{EntityRule, check_entity};

@@ -135,3 +135,139 @@ fn join<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, new: V, merge: impl Fn
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{NOW, after, developer_ref, entity, for_entity, key_id, token, token_id};
+    use super::*;
+    use crate::model::{DeveloperId, EntityRef, FeedPosition, SigningKeyId};
+
+    const LIVE: EnvironmentName = EnvironmentName::LIVE;
+    const SANDBOX: EnvironmentName = EnvironmentName::SANDBOX;
+
+    fn entry(announcement: Announcement) -> FeedEntry {
+        FeedEntry { position: FeedPosition(1), at: NOW, ends_at: after(4500), announcement }
+    }
+
+    fn revoking(announcement: Announcement) -> Revocations {
+        let mut revocations = Revocations::default();
+        revocations.apply(&entry(announcement));
+        revocations
+    }
+
+    fn elsewhere(developer: &DeveloperRef) -> DeveloperRef {
+        DeveloperRef { environment: SANDBOX, ..developer.clone() }
+    }
+
+    #[test]
+    fn nothing_is_revoked_at_first() {
+        let revocations = Revocations::default();
+        assert_eq!(revocations.check(&token(|_| {})), None);
+        assert_eq!((revocations.len(), revocations.is_empty()), (0, true));
+        assert_eq!(revocations.epoch_floor(&developer_ref("dev")), 0);
+    }
+
+    #[test]
+    fn c9_a_token_is_revoked_by_its_own_id_and_by_its_origins() {
+        let revoked = revoking(Announcement::TokenRevoked { environment: LIVE, token: token_id('9') });
+        assert_eq!(revoked.check(&token(|_| {})), None);
+        assert_eq!(revoked.check(&token(|claims| claims.token = token_id('9'))), Some(RevokedBy::Token));
+        assert_eq!(revoked.check(&token(|claims| claims.origin = Some(token_id('9')))), Some(RevokedBy::Token));
+        let foreign = revoking(Announcement::TokenRevoked { environment: SANDBOX, token: token_id('0') });
+        assert_eq!(foreign.check(&token(|_| {})), None);
+    }
+
+    #[test]
+    fn a_key_takes_all_its_tokens_along_and_a_generation_its_own() {
+        let key = key_id('0');
+        let revoked = revoking(Announcement::KeyRevoked { environment: LIVE, key });
+        let ended = revoking(Announcement::GenerationEnded { environment: LIVE, key, generation: 2 });
+        for (generation, by_key, by_generation) in [
+            (1, Some(RevokedBy::Key), None),
+            (2, Some(RevokedBy::Key), Some(RevokedBy::Generation)),
+            (3, Some(RevokedBy::Key), None),
+        ] {
+            let token = token(|claims| claims.generation = generation);
+            assert_eq!((revoked.check(&token), ended.check(&token)), (by_key, by_generation), "{generation}");
+        }
+        let other = token(|claims| claims.key = key_id('9'));
+        assert_eq!((revoked.check(&other), ended.check(&other)), (None, None));
+        assert_eq!(revoking(Announcement::KeyRevoked { environment: SANDBOX, key }).check(&token(|_| {})), None);
+    }
+
+    #[test]
+    fn e16_c8_a_raised_epoch_ends_older_tokens_of_that_developer_in_that_environment() {
+        let developer = developer_ref("dev");
+        let raised = revoking(Announcement::EpochRaised { developer: developer.clone(), epoch: 4 });
+        assert_eq!(raised.epoch_floor(&developer), 4);
+        assert_eq!(raised.epoch_floor(&elsewhere(&developer)), 0);
+        for (epoch, want) in [(3, Some(RevokedBy::Developer)), (4, None), (5, None)] {
+            assert_eq!(raised.check(&token(|claims| claims.epoch = epoch)), want, "{epoch}");
+        }
+        let gone = revoking(Announcement::EpochRaised { developer: developer.clone(), epoch: u64::MAX });
+        assert_eq!(gone.check(&token(|claims| claims.epoch = 1_000_000)), Some(RevokedBy::Developer));
+        let other = revoking(Announcement::EpochRaised { developer: elsewhere(&developer), epoch: 4 });
+        assert_eq!(other.check(&token(|_| {})), None);
+    }
+
+    #[test]
+    fn e15_a_removed_entity_ends_its_tokens_made_up_to_then() {
+        let reference = EntityRef { developer: developer_ref("dev"), id: entity("acme") };
+        let removed = revoking(Announcement::EntityRemoved { entity: reference.clone() });
+        for (issued_at, want) in [(-1, Some(RevokedBy::Entity)), (0, Some(RevokedBy::Entity)), (1, None)] {
+            let token = token(|claims| {
+                for_entity(claims, "acme");
+                claims.issued_at = after(issued_at);
+            });
+            assert_eq!(removed.check(&token), want, "{issued_at}");
+        }
+        assert_eq!(removed.check(&token(|claims| for_entity(claims, "other"))), None);
+        assert_eq!(removed.check(&token(|_| {})), None, "a developer token is for no entity");
+        let of_another = token(|claims| {
+            for_entity(claims, "acme");
+            claims.developer = DeveloperId::parse("other").expect("an id");
+        });
+        assert_eq!(removed.check(&of_another), None);
+    }
+
+    #[test]
+    fn a_changed_signing_key_revokes_nothing() {
+        let key = SigningKeyId::parse("kid").expect("an id");
+        assert!(revoking(Announcement::SigningKeyChanged { environment: LIVE, key }).is_empty());
+    }
+
+    #[test]
+    fn what_has_ended_is_forgotten_and_not_before() {
+        let developer = developer_ref("dev");
+        let mut revocations = Revocations::default();
+        let (key, token) = (key_id('0'), token_id('0'));
+        for announcement in [
+            Announcement::TokenRevoked { environment: LIVE, token },
+            Announcement::KeyRevoked { environment: LIVE, key },
+            Announcement::GenerationEnded { environment: LIVE, key, generation: 2 },
+            Announcement::EpochRaised { developer: developer.clone(), epoch: 4 },
+            Announcement::EntityRemoved { entity: EntityRef { developer, id: entity("acme") } },
+        ] {
+            revocations.apply(&entry(announcement));
+        }
+        let before = revocations.clone();
+        revocations.prune(after(4499));
+        assert_eq!((&revocations, revocations.len()), (&before, 5));
+        revocations.prune(after(4500));
+        assert_eq!(revocations, Revocations::default());
+    }
+
+    #[test]
+    fn the_longer_memory_and_the_higher_epoch_win_whichever_comes_first() {
+        let raised = |epoch, ends_at| FeedEntry {
+            ends_at: after(ends_at),
+            ..entry(Announcement::EpochRaised { developer: developer_ref("dev"), epoch })
+        };
+        for order in [[raised(4, 9000), raised(5, 5000)], [raised(5, 5000), raised(4, 9000)]] {
+            let mut revocations = Revocations::default();
+            order.iter().for_each(|entry| revocations.apply(entry));
+            revocations.prune(after(8999));
+            assert_eq!(revocations.epoch_floor(&developer_ref("dev")), 5);
+        }
+    }
+}
