@@ -3,6 +3,9 @@
 pub mod check;
 pub mod clock;
 pub mod entity_scope;
+pub mod jose;
 pub mod key_store;
 pub mod model;
 pub mod random;
+pub mod seal;
+pub mod token_issuer;
