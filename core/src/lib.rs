@@ -5,3 +5,4 @@ pub mod entity_scope;
 pub mod key_store;
 pub mod model;
 pub mod random;
+pub mod sandbox;
