@@ -132,10 +132,6 @@ impl Holder {
         let created = block_on(authority.keys().create(&Actor::Host, Source::UNKNOWN, developer, &new)).expect("a key");
         Self { developer: developer.clone(), key: created.key.id, text: created.text }
     }
-
-    pub fn id(&self) -> &str {
-        self.developer.id.as_str()
-    }
 }
 
 /// A clock that the test moves.
