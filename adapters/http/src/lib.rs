@@ -1,8 +1,5 @@
 //! latchbook's wire contract without a framework: the parts of a request in, the whole reply out.
-//!
-//! [`Gate`] is the HTTP policy around an authority: it reads the credential and the entity of a request, lets the caller
-//! in or says how to refuse it. [`endpoints()`] are the routes of the contract. An adapter for a framework maps types,
-//! mounts the endpoints, and decides nothing.
+#![doc = include_str!("../README.md")]
 
 mod challenge;
 pub mod credential;
