@@ -1,6 +1,6 @@
 //! The sandbox's record: what cannot be computed again.
 
-use super::{DeveloperId, DeveloperRef, EntityId, EnvironmentName, SealedBytes, UnixTime};
+use super::{DeveloperId, DeveloperRef, EntityId, EnvironmentName, KeyId, SealedBytes, UnixTime};
 
 /// A sandbox's record. One developer of a sandbox environment has at most one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct SandboxRecord {
     pub developer: DeveloperRef,
     /// Its first entity.
     pub entity: EntityId,
+    /// Its first API key; a repeated creation replaces its text.
+    pub first_key: KeyId,
     /// Its name, for people.
     pub name: String,
     /// The line of business that was asked for.
