@@ -32,7 +32,9 @@ pub struct RejectBody {
 
 /// A host's function that restyles refusals; `None` keeps the problem details.
 #[derive(Clone)]
-pub(crate) struct OnReject(pub(crate) Arc<dyn Fn(&Rejected<'_>) -> Option<RejectBody> + Send + Sync>);
+pub(crate) struct OnReject(pub(crate) Arc<Restyle>);
+
+type Restyle = dyn Fn(&Rejected<'_>) -> Option<RejectBody> + Send + Sync;
 
 impl fmt::Debug for OnReject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,7 +13,7 @@ use crate::Head;
 /// them does, since each proxy adds what it saw at the right, and whatever stands further left may be invented. An
 /// entry that is no address leaves the client unknown: a guess would be as good as the attacker's.
 #[must_use]
-pub fn client(head: &Head<'_>, proxies: &[IpNet]) -> Source {
+pub(crate) fn client(head: &Head<'_>, proxies: &[IpNet]) -> Source {
     let Some(peer) = head.peer else { return Source::UNKNOWN };
     let trusted = |address: IpAddr| proxies.iter().any(|range| range.contains(&address));
     let mut nearest = peer.to_canonical();
