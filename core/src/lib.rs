@@ -11,3 +11,7 @@ pub mod random;
 pub mod sandbox;
 pub mod seal;
 pub mod token_issuer;
+
+pub use authority::{Actor, Authority, BuildError, EntityContext, Fault, Principal, Refusal};
+pub use model::{AnyOf, AnyScope, DeveloperRef, EntityRef, EnvironmentName, Source};
+pub use seal::MasterKey;
