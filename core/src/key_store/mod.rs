@@ -2,6 +2,7 @@
 
 mod error;
 mod ext;
+mod memory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use ext::KeyStoreExt;
+pub use memory::MemoryStore;
 
 use crate::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,

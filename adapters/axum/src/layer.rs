@@ -1,0 +1,101 @@
+//! The layer that lets nobody through without a valid token.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{Request, Response};
+use latchbook_http::{Gate, Serves};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::head::Fields;
+use crate::reply::respond;
+use crate::serving::Serving;
+
+/// Refuses every request without a valid token, of either kind, before what lies behind it runs: deny by default.
+///
+/// Use it with [`Router::route_layer`](axum::Router::route_layer), so that an unknown path stays a 404. It decides
+/// nothing but that: handlers still ask by extractor for who is there, and nothing is passed on in extensions.
+/// Serves the home environment; [`RequirePrincipal::serving`] names others.
+///
+/// ```
+/// # use axum::{Router, routing::get};
+/// use latchbook_axum::{AnyEnvironment, Gate, require_principal};
+///
+/// fn app(gate: Gate) -> Router {
+///     Router::new()
+///         .route("/v1/reports", get(|| async { "guarded" }))
+///         .route_layer(require_principal(&gate).serving::<AnyEnvironment>())
+///         .route("/ping", get(|| async { "open" }))
+/// }
+/// ```
+#[must_use]
+pub fn require_principal(gate: &Gate) -> RequirePrincipal {
+    RequirePrincipal { gate: gate.clone(), serves: Serves::Home }
+}
+
+/// The layer that [`require_principal`] makes.
+#[derive(Clone, Debug)]
+pub struct RequirePrincipal {
+    gate: Gate,
+    serves: Serves,
+}
+
+impl RequirePrincipal {
+    /// Serves the environments of `E` instead of the home environment.
+    #[must_use]
+    pub fn serving<E: Serving>(self) -> Self {
+        Self { serves: E::serves(), ..self }
+    }
+}
+
+impl<T> Layer<T> for RequirePrincipal {
+    type Service = Guarded<T>;
+
+    fn layer(&self, inner: T) -> Guarded<T> {
+        Guarded { inner, guard: self.clone() }
+    }
+}
+
+/// A service behind [`RequirePrincipal`].
+#[derive(Clone, Debug)]
+pub struct Guarded<T> {
+    inner: T,
+    guard: RequirePrincipal,
+}
+
+impl<T, B, R> Service<Request<B>> for Guarded<T>
+where
+    T: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    T::Future: Send,
+    B: Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = T::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // What was polled ready is what is called; a fresh clone need not be ready.
+        let fresh = self.inner.clone();
+        let mut inner = mem::replace(&mut self.inner, fresh);
+        let RequirePrincipal { gate, serves } = self.guard.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            if let Err(refused) = gate.principal(&Fields::of(&parts).head(), serves).await {
+                return Ok(respond(refused));
+            }
+            Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))
+        })
+    }
+}

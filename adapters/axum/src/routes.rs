@@ -1,0 +1,115 @@
+//! The routes of the wire contract, mounted on a router.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{FromRequestParts as _, RawPathParams, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use latchbook_core::authority::Refusal;
+use latchbook_core::model::Rejection;
+use latchbook_http::{Endpoint, Gate, Reply, endpoints, method_not_allowed, payload_too_large};
+
+use crate::head::{Fields, values};
+use crate::reply::respond;
+
+/// Every route of the wire contract that `gate` offers, for [`Router::merge`] or [`Router::nest`].
+///
+/// They carry their gate with them and ask nothing of the router's state. GET answers HEAD too; any other method gets
+/// 405 with `Allow`, OPTIONS among them (a CORS layer in front answers preflights itself). A body beyond its route's
+/// limit gets 413 and is not read to its end.
+///
+/// # Panics
+/// Like every route that is added twice: [`Router::merge`] panics where the host already has one of these paths.
+#[must_use]
+pub fn routes<S>(gate: &Gate) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut paths: BTreeMap<&'static str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints(gate) {
+        paths.entry(endpoint.path).or_default().push(endpoint);
+    }
+    paths.into_iter().fold(Router::new(), |router, (path, endpoints)| router.route(path, methods(gate, endpoints)))
+}
+
+/// The endpoints of one path, and 405 for every other method.
+fn methods<S>(gate: &Gate, endpoints: Vec<Endpoint>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let allow = allowed(&endpoints);
+    let refusing = gate.clone();
+    let refused = MethodRouter::new().fallback(move || {
+        let reply = method_not_allowed(&refusing, &allow);
+        async move { respond(reply) }
+    });
+    endpoints.into_iter().fold(refused, |methods, endpoint| {
+        let (filter, gate, endpoint) = (filter(endpoint.method), gate.clone(), Arc::new(endpoint));
+        methods.on(filter, move |request: Request| answer(gate, endpoint, request))
+    })
+}
+
+/// The value of `Allow`: GET is HEAD too.
+fn allowed(endpoints: &[Endpoint]) -> String {
+    let methods = endpoints.iter().map(|endpoint| if endpoint.method == "GET" { "GET, HEAD" } else { endpoint.method });
+    methods.collect::<Vec<_>>().join(", ")
+}
+
+fn filter(method: &str) -> MethodFilter {
+    // INVARIANT: the contract uses GET, POST, PATCH and DELETE; a test mounts every endpoint.
+    let method = Method::from_bytes(method.as_bytes()).ok().and_then(|method| MethodFilter::try_from(method).ok());
+    method.unwrap_or(MethodFilter::TRACE)
+}
+
+async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let body = match read(&gate, body, endpoint.max_body).await {
+        Ok(body) => body,
+        Err(reply) => return respond(reply),
+    };
+    let parameter = parameter(&mut parts, endpoint.path).await;
+    let fields = Fields::of(&parts);
+    let idempotency_key: Vec<&[u8]> = values(&parts.headers, "idempotency-key").collect();
+    let request = latchbook_http::Request {
+        head: fields.head(),
+        parameter: parameter.as_deref(),
+        content_type: parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes),
+        idempotency_key: &idempotency_key,
+        body: &body,
+    };
+    respond(endpoint.call(&gate, request).await)
+}
+
+/// The body, unless it is longer than `longest`: then no more of it is read.
+async fn read(gate: &Gate, body: Body, longest: usize) -> Result<Bytes, Reply> {
+    if body.size_hint().lower() > longest as u64 {
+        return Err(payload_too_large(gate));
+    }
+    match Limited::new(body, longest).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(payload_too_large(gate)),
+        Err(_) => {
+            let message = "the body could not be read to its end; send it whole";
+            Err(gate.refuse(&Refusal::Rejected(Rejection::InvalidRequest { message })))
+        }
+    }
+}
+
+/// What the path holds where `path` has its `{name}`, percent-decoded.
+async fn parameter(parts: &mut Parts, path: &str) -> Option<String> {
+    let (_, name) = path.split_once('{')?;
+    let (name, _) = name.split_once('}')?;
+    let Ok(found) = RawPathParams::from_request_parts(parts, &()).await else {
+        // The path is no UTF-8. This character is in no id, so the endpoint answers as for one that is not there.
+        return Some(char::REPLACEMENT_CHARACTER.to_string());
+    };
+    // A router that this one is nested in may have parameters of its own; ours is the last.
+    found.iter().filter(|(found, _)| *found == name).last().map(|(_, value)| value.to_owned())
+}

@@ -1,0 +1,156 @@
+//! The routes of the contract: one function each, from the parts of a request to its reply.
+
+mod audit;
+mod failure;
+mod keys;
+mod sandbox;
+mod tokens;
+mod well_known;
+mod whoami;
+
+use std::pin::Pin;
+
+use failure::Failure;
+
+use crate::refusal::Answer;
+use crate::{Gate, Reply, Request, SandboxAccess};
+
+/// A route, to be mounted by an adapter for any framework.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// Its method: `GET`, `POST` or `DELETE`.
+    pub method: &'static str,
+    /// Its path. A `{…}` stands for one whole segment, which goes into [`Request::parameter`].
+    pub path: &'static str,
+    /// The group that it belongs to, so that a host can leave groups out.
+    pub group: Group,
+    /// The longest body that it reads, in bytes; where that is 0, a body is not read at all.
+    pub max_body: usize,
+    route: Route,
+}
+
+/// A group of routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// Getting a token.
+    Tokens,
+    /// Sandboxes.
+    Sandbox,
+    /// Public keys.
+    WellKnown,
+    /// What a developer does with a token: its keys, its audit events.
+    SelfService,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    AnyToken,
+    DeveloperToken,
+    EntityToken,
+    OpenSandbox,
+    HomeKeySet,
+    KeySet,
+    Whoami,
+    ListKeys,
+    CreateKey,
+    GetKey,
+    RevokeKey,
+    Audit,
+}
+
+/// Longest body of a request for a token or a sandbox.
+const SMALL: usize = 16 << 10;
+/// Longest body of a request for a key, which may bring metadata.
+const LARGE: usize = 64 << 10;
+
+const ROUTES: &[Endpoint] = &[
+    post("/v1/auth/tokens", Group::Tokens, SMALL, Route::AnyToken),
+    post("/v1/developers/auth/generate-token", Group::Tokens, SMALL, Route::DeveloperToken),
+    post("/v1/entities/auth/generate-token", Group::Tokens, SMALL, Route::EntityToken),
+    post("/v1/auth/developer-token", Group::Tokens, SMALL, Route::DeveloperToken),
+    post("/v1/auth/entity-token", Group::Tokens, SMALL, Route::EntityToken),
+    post("/v1/sandbox", Group::Sandbox, SMALL, Route::OpenSandbox),
+    get("/.well-known/jwks.json", Group::WellKnown, Route::HomeKeySet),
+    get("/.well-known/jwks/{environment}", Group::WellKnown, Route::KeySet),
+    get("/v1/auth/whoami", Group::SelfService, Route::Whoami),
+    get("/v1/developers/keys", Group::SelfService, Route::ListKeys),
+    post("/v1/developers/keys", Group::SelfService, LARGE, Route::CreateKey),
+    get("/v1/developers/keys/{id}", Group::SelfService, Route::GetKey),
+    Endpoint {
+        method: "DELETE",
+        path: "/v1/developers/keys/{id}",
+        group: Group::SelfService,
+        max_body: 0,
+        route: Route::RevokeKey,
+    },
+    get("/v1/developers/audit", Group::SelfService, Route::Audit),
+];
+
+const fn get(path: &'static str, group: Group, route: Route) -> Endpoint {
+    Endpoint { method: "GET", path, group, max_body: 0, route }
+}
+
+const fn post(path: &'static str, group: Group, max_body: usize, route: Route) -> Endpoint {
+    Endpoint { method: "POST", path, group, max_body, route }
+}
+
+/// The routes that `gate`'s policy has: those of sandboxes only where somebody may open one.
+///
+/// `/.well-known/jwks/{environment}` takes the segment with its `.json`, such as `sandbox.json`: routers want a `{…}` to
+/// be a whole segment.
+#[must_use]
+pub fn endpoints(gate: &Gate) -> Vec<Endpoint> {
+    let sandboxes = gate.sandbox_access() != SandboxAccess::Off;
+    ROUTES.iter().copied().filter(|endpoint| sandboxes || endpoint.group != Group::Sandbox).collect()
+}
+
+impl Endpoint {
+    /// Answers `request`, which came by this endpoint's method and path.
+    pub fn call<'a>(&self, gate: &'a Gate, request: Request<'a>) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
+        let route = self.route;
+        Box::pin(async move {
+            let outcome = match route {
+                Route::AnyToken => tokens::any(gate, &request).await,
+                Route::DeveloperToken => tokens::developer(gate, &request).await,
+                Route::EntityToken => tokens::entity(gate, &request).await,
+                Route::OpenSandbox => sandbox::open(gate, &request).await,
+                Route::HomeKeySet => well_known::home_key_set(gate),
+                Route::KeySet => well_known::key_set(gate, &request),
+                Route::Whoami => whoami::whoami(gate, &request).await,
+                Route::ListKeys => keys::list(gate, &request).await,
+                Route::CreateKey => keys::create(gate, &request).await,
+                Route::GetKey => keys::get(gate, &request).await,
+                Route::RevokeKey => keys::revoke(gate, &request).await,
+                Route::Audit => audit::list(gate, &request).await,
+            };
+            outcome.unwrap_or_else(|failure: Failure| failure.into_reply(gate))
+        })
+    }
+}
+
+/// 405, for a path of an endpoint called by another method. `allow` names the right ones, separated by `, `.
+#[must_use]
+pub fn method_not_allowed(gate: &Gate, allow: &str) -> Reply {
+    let mut reply = gate.reply(&Answer::method_not_allowed());
+    reply.headers.push(("allow", allow.to_owned()));
+    reply
+}
+
+/// 413, for a body longer than the endpoint's `max_body`.
+#[must_use]
+pub fn payload_too_large(gate: &Gate) -> Reply {
+    gate.reply(&Answer::payload_too_large())
+}
+
+/// 500, for a server that is not set up rightly. The log must say what is missing; this does not.
+#[must_use]
+pub fn internal_error(gate: &Gate) -> Reply {
+    gate.reply(&Answer::internal_error())
+}
+
+/// 404, the same as for a thing that is not there.
+#[must_use]
+pub fn not_found(gate: &Gate) -> Reply {
+    gate.reply(&Answer::not_found())
+}

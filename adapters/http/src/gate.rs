@@ -1,0 +1,276 @@
+//! The gate: an HTTP policy around an authority, asked before a handler runs.
+
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use latchbook_core::authority::{Authority, EntityContext, Presented, Principal, Refusal};
+use latchbook_core::check::EntityRule;
+use latchbook_core::model::{EntityId, Rejection, ScopeRule, Source};
+
+use crate::challenge::{Realm, RealmError};
+use crate::problem::{self, OnReject, RejectBody, Rejected};
+use crate::refusal::{Answer, Shows};
+use crate::reply::{content_type, no_store};
+use crate::{Head, Reply, Serves, credential, query, source};
+
+/// An authority, and how it is spoken to over HTTP. Cheap to clone.
+///
+/// Checks run in a fixed order: credential (401), environment (401), scope (403), kind of token (403), entity (400, then
+/// 403). Whatever is refused comes back as the whole [`Reply`].
+#[derive(Clone, Debug)]
+pub struct Gate {
+    authority: Authority,
+    policy: Arc<Policy>,
+}
+
+/// What the host decided.
+#[derive(Clone, Debug)]
+struct Policy {
+    realm: Realm,
+    entity_parameter: String,
+    entity_rule: EntityRule,
+    proxies: Vec<IpNet>,
+    on_reject: Option<OnReject>,
+    sandbox: SandboxAccess,
+}
+
+/// Who may open a sandbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SandboxAccess {
+    /// Nobody: the routes are not there.
+    #[default]
+    Off,
+    /// Anybody who reaches the server, so that this is for machines that only their owner reaches.
+    Open,
+    /// A developer of the home environment, with a token that holds `sandbox:manage`.
+    Bearer,
+}
+
+impl Gate {
+    /// A gate with the default policy: realm `latchbook`, parameter `entityId`, an entity token brings its own entity,
+    /// no trusted proxy, no sandboxes.
+    #[must_use]
+    pub fn new(authority: Authority) -> Self {
+        let policy = Policy {
+            realm: Realm::default(),
+            entity_parameter: "entityId".to_owned(),
+            entity_rule: EntityRule::default(),
+            proxies: Vec::new(),
+            on_reject: None,
+            sandbox: SandboxAccess::default(),
+        };
+        Self { authority, policy: Arc::new(policy) }
+    }
+
+    /// The protection space that challenges name (RFC 9110 §11.5).
+    ///
+    /// # Errors
+    /// [`RealmError`] unless it is 1 to 200 characters of visible ASCII and spaces.
+    pub fn realm(self, realm: &str) -> Result<Self, RealmError> {
+        let realm = Realm::parse(realm)?;
+        Ok(self.with(|policy| policy.realm = realm))
+    }
+
+    /// The query parameter that names the entity. It must be no other parameter's name.
+    #[must_use]
+    pub fn entity_parameter(self, name: &str) -> Self {
+        self.with(|policy| name.clone_into(&mut policy.entity_parameter))
+    }
+
+    /// Whether an entity token needs its entity named.
+    #[must_use]
+    pub fn entity_rule(self, rule: EntityRule) -> Self {
+        self.with(|policy| policy.entity_rule = rule)
+    }
+
+    /// The proxies whose `X-Forwarded-For` is believed.
+    #[must_use]
+    pub fn trust_proxies(self, proxies: Vec<IpNet>) -> Self {
+        self.with(|policy| policy.proxies = proxies)
+    }
+
+    /// A function that restyles the bodies of refusals. Status, challenge and cache fields stay.
+    #[must_use]
+    pub fn on_reject(self, restyle: impl Fn(&Rejected<'_>) -> Option<RejectBody> + Send + Sync + 'static) -> Self {
+        self.with(|policy| policy.on_reject = Some(OnReject(Arc::new(restyle))))
+    }
+
+    /// Who may open a sandbox.
+    #[must_use]
+    pub fn sandbox(self, access: SandboxAccess) -> Self {
+        self.with(|policy| policy.sandbox = access)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.policy));
+        self
+    }
+
+    /// The authority behind it.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Who may open a sandbox.
+    #[must_use]
+    pub fn sandbox_access(&self) -> SandboxAccess {
+        self.policy.sandbox
+    }
+
+    /// Where a request came from, for IP ranges, limits and the audit.
+    #[must_use]
+    pub fn source(&self, head: &Head<'_>) -> Source {
+        source::client(head, &self.policy.proxies)
+    }
+
+    /// The caller, with a token of either kind.
+    ///
+    /// # Errors
+    /// The [`Reply`] to send, where the caller is not let in.
+    pub async fn principal(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
+        self.admit(head, serves).await.map_err(|refusal| self.refuse(&refusal))
+    }
+
+    /// The caller, with a developer token.
+    ///
+    /// # Errors
+    /// As [`principal`](Self::principal), and 403 for an entity token.
+    pub async fn developer(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
+        let principal = self.principal(head, serves).await?;
+        self.check_developer(principal)
+    }
+
+    /// The caller, with a token of either kind; `None` where none was sent. A bad one is refused.
+    ///
+    /// # Errors
+    /// As [`principal`](Self::principal).
+    pub async fn maybe_principal(&self, head: &Head<'_>, serves: Serves) -> Result<Option<Principal>, Reply> {
+        match self.admit(head, serves).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(Refusal::Rejected(Rejection::CredentialMissing)) => Ok(None),
+            Err(refusal) => Err(self.refuse(&refusal)),
+        }
+    }
+
+    /// The caller, with a developer token that holds `S`.
+    ///
+    /// # Errors
+    /// As [`principal`](Self::principal), 403 where a scope lacks, and for an entity token.
+    pub async fn scoped<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
+        let principal = self.principal(head, serves).await?;
+        self.check_scope::<S>(&principal)?;
+        self.check_developer(principal)
+    }
+
+    /// The caller, with a token of either kind that holds `S`, and the entity that the request is about.
+    ///
+    /// # Errors
+    /// As [`principal`](Self::principal), 403 where a scope lacks, 400 where no entity or no well-formed one is named,
+    /// 403 for one that the caller does not reach.
+    pub async fn entity_context<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Result<EntityContext, Reply> {
+        let principal = self.principal(head, serves).await?;
+        self.check_scope::<S>(&principal)?;
+        let requested = self.requested_entity(head)?;
+        self.reach(&principal, requested.as_ref()).await
+    }
+
+    /// As [`entity_context`](Self::entity_context), but a developer token without a named entity is let in without one.
+    ///
+    /// # Errors
+    /// As [`entity_context`](Self::entity_context).
+    pub async fn maybe_entity_context<S: ScopeRule>(
+        &self,
+        head: &Head<'_>,
+        serves: Serves,
+    ) -> Result<(Principal, Option<EntityContext>), Reply> {
+        let principal = self.principal(head, serves).await?;
+        self.check_scope::<S>(&principal)?;
+        let requested = self.requested_entity(head)?;
+        if requested.is_none() && principal.entity().is_none() {
+            return Ok((principal, None));
+        }
+        let context = self.reach(&principal, requested.as_ref()).await?;
+        Ok((principal, Some(context)))
+    }
+
+    /// The reply to a refusal of a caller that shows a bearer token, or should.
+    #[must_use]
+    pub fn refuse(&self, refusal: &Refusal) -> Reply {
+        self.refuse_as(refusal, Shows::Token)
+    }
+
+    pub(crate) fn refuse_as(&self, refusal: &Refusal, shown: Shows) -> Reply {
+        let answer = Answer::to(refusal, shown);
+        match refusal {
+            Refusal::Rejected(rejection) => {
+                tracing::debug!(reason = rejection.reason(), status = answer.status, "request refused");
+            }
+            // As `Debug`, so that whatever a backend says stays on one line.
+            Refusal::Fault(fault) => {
+                tracing::error!(fault = ?fault.to_string(), status = answer.status, "request not answered");
+            }
+        }
+        self.reply(&answer)
+    }
+
+    /// `answer` as a reply: problem details, or the host's own body.
+    pub(crate) fn reply(&self, answer: &Answer) -> Reply {
+        let rejected = Rejected {
+            status: answer.status,
+            error: answer.error,
+            message: &answer.message,
+            retry_after: answer.retry_after,
+        };
+        let own = self.policy.on_reject.as_ref().and_then(|restyle| restyle.0(&rejected));
+        let (media_type, body) = match own {
+            Some(own) if own.content_type.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
+                (own.content_type, own.body)
+            }
+            _ => (problem::CONTENT_TYPE.to_owned(), problem::print(&rejected)),
+        };
+        let mut headers = vec![content_type(&media_type), no_store()];
+        if let Some(challenge) = answer.challenge.print(&self.policy.realm) {
+            headers.push(("www-authenticate", challenge));
+        }
+        if let Some(seconds) = answer.retry_after {
+            headers.push(("retry-after", seconds.to_string()));
+        }
+        Reply { status: answer.status, headers, body }
+    }
+
+    async fn admit(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Refusal> {
+        let token = credential::parse(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
+        let principal = self.authority.authenticate(&Presented { token, source: self.source(head) }).await?;
+        serves.check(principal.environment(), self.authority.home())?;
+        Ok(principal)
+    }
+
+    fn check_scope<S: ScopeRule>(&self, principal: &Principal) -> Result<(), Reply> {
+        if S::allows(principal.scopes()) {
+            return Ok(());
+        }
+        Err(self.refuse(&Rejection::InsufficientScope { wanted: S::wanted() }.into()))
+    }
+
+    fn check_developer(&self, principal: Principal) -> Result<Principal, Reply> {
+        match principal.entity() {
+            None => Ok(principal),
+            Some(_) => Err(self.refuse(&Rejection::DeveloperTokenNeeded.into())),
+        }
+    }
+
+    /// The entity that the query names.
+    fn requested_entity(&self, head: &Head<'_>) -> Result<Option<EntityId>, Reply> {
+        let malformed = || self.refuse(&Rejection::EntityMalformed.into());
+        match query::find(head.query, &self.policy.entity_parameter).map_err(|_| malformed())? {
+            None => Ok(None),
+            Some(text) => EntityId::parse(&text).map(Some).map_err(|_| malformed()),
+        }
+    }
+
+    async fn reach(&self, principal: &Principal, requested: Option<&EntityId>) -> Result<EntityContext, Reply> {
+        let reached = self.authority.entity(principal, requested, self.policy.entity_rule).await;
+        reached.map_err(|refusal| self.refuse(&refusal))
+    }
+}

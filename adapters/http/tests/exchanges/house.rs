@@ -1,0 +1,238 @@
+//! A house to test in: an authority over a store in memory that can fail, a clock that the test moves, two developers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_executor::block_on;
+use latchbook_core::authority::{Actor, Authority, Exchange, Limits, NewEntity};
+use latchbook_core::check::NewKey;
+use latchbook_core::clock::{Clock, Sleep};
+use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
+use latchbook_core::model::{
+    ChangeSet, Committed, DeveloperId, DeveloperRef, EntityId, EnvironmentName, FeedPage, FeedPosition, Index, KeyId,
+    Metadata, Page, Position, Pruned, RecordKey, Row, ScopeSet, SecretText, Source, Stored, UnixTime,
+};
+use latchbook_core::seal::MasterKey;
+use latchbook_http::{Gate, SandboxAccess};
+
+latchbook_core::scopes! {
+    /// A ledger's scopes.
+    pub mod scopes {
+        /// Read.
+        LedgerRead = "ledger:read";
+        /// Write.
+        LedgerWrite = "ledger:write";
+    }
+}
+
+/// Every scope, for keys.
+pub const ALL_SCOPES: &str = "audit:read entities:manage keys:manage ledger:read ledger:write sandbox:manage";
+
+/// 2026-11-24T00:00:00Z.
+pub const START: u64 = 1_795_478_400;
+
+pub struct House {
+    pub authority: Authority,
+    pub gate: Gate,
+    pub clock: Arc<TestClock>,
+    pub store: Arc<TestStore>,
+    /// A developer in `live` with the entities `acme-a` and `acme-b`, and a key that holds every scope.
+    pub acme: Holder,
+    /// Another in `live`, with the entity `other-a`.
+    pub other: Holder,
+    /// `acme` in `sandbox`, with the entity `acme-s`.
+    pub boxed: Holder,
+}
+
+/// A developer and one of its keys.
+pub struct Holder {
+    pub developer: DeveloperRef,
+    pub key: KeyId,
+    pub text: SecretText,
+}
+
+impl House {
+    pub fn new() -> Self {
+        Self::with_limits(Limits::OFF)
+    }
+
+    pub fn with_limits(limits: Limits) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let store = Arc::new(TestStore::default());
+        let building = Authority::builder()
+            .store(Arc::clone(&store))
+            .issuer("https://api.example.com")
+            .master_key(MasterKey::from_bytes([7; 32]))
+            .scopes(scopes::ALL)
+            .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+            .limits(limits)
+            .build();
+        let authority = block_on(building).expect("an authority");
+        let acme = Holder::new(&authority, EnvironmentName::LIVE, "acme", &["acme-a", "acme-b"]);
+        let other = Holder::new(&authority, EnvironmentName::LIVE, "other", &["other-a"]);
+        let boxed = Holder::new(&authority, EnvironmentName::SANDBOX, "acme", &["acme-s"]);
+        let gate = Gate::new(authority.clone()).sandbox(SandboxAccess::Open);
+        Self { authority, gate, clock, store, acme, other, boxed }
+    }
+
+    /// A developer token of `holder` with everything that its key allows.
+    pub fn token(&self, holder: &Holder) -> String {
+        self.issue(holder, None, None)
+    }
+
+    /// An entity token.
+    pub fn entity_token(&self, holder: &Holder, entity: &str) -> String {
+        self.issue(holder, Some(entity), None)
+    }
+
+    /// A developer token with `scope` alone.
+    pub fn narrow_token(&self, holder: &Holder, scope: &str) -> String {
+        self.issue(holder, None, Some(scope))
+    }
+
+    fn issue(&self, holder: &Holder, entity: Option<&str>, scope: Option<&str>) -> String {
+        let exchange = Exchange {
+            developer: holder.developer.id.as_str(),
+            api_key: &holder.text,
+            entity,
+            scope,
+            lifetime: None,
+            source: Source::UNKNOWN,
+        };
+        block_on(self.authority.exchange(&exchange)).expect("a token").token.expose().to_owned()
+    }
+}
+
+impl Holder {
+    pub fn new(authority: &Authority, environment: EnvironmentName, id: &str, entities: &[&str]) -> Self {
+        let developer = DeveloperRef { environment, id: DeveloperId::parse(id).expect("an id") };
+        block_on(async {
+            let (actor, source) = (Actor::Host, Source::UNKNOWN);
+            authority.developers().create(&actor, source, &developer, id).await.expect("a developer");
+            for entity in entities {
+                let new = NewEntity { id: EntityId::parse(entity).ok(), legal_name: format!("{entity} Inc.") };
+                authority.entities().create(&actor, source, &developer, &new).await.expect("an entity");
+            }
+        });
+        Self::another_key(authority, &developer, |_| {})
+    }
+
+    /// A key of `developer` with every scope, after `change`.
+    pub fn another_key(authority: &Authority, developer: &DeveloperRef, change: impl FnOnce(&mut NewKey)) -> Self {
+        let mut new = NewKey {
+            name: "first".to_owned(),
+            scopes: ScopeSet::parse(ALL_SCOPES).expect("scopes"),
+            expires_at: None,
+            allowed_ips: Vec::new(),
+            metadata: Metadata::default(),
+        };
+        change(&mut new);
+        let created = block_on(authority.keys().create(&Actor::Host, Source::UNKNOWN, developer, &new)).expect("a key");
+        Self { developer: developer.clone(), key: created.key.id, text: created.text }
+    }
+}
+
+/// A clock that the test moves.
+#[derive(Debug)]
+pub struct TestClock(AtomicU64);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(AtomicU64::new(START))
+    }
+}
+
+impl TestClock {
+    pub fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst) - START)
+    }
+
+    fn sleep(&self, _: Duration) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A store in memory that fails when it is told to, and counts how often it is asked.
+#[derive(Debug, Default)]
+pub struct TestStore {
+    inner: MemoryStore,
+    broken: AtomicBool,
+    asked: AtomicUsize,
+}
+
+impl TestStore {
+    pub fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub fn recover(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    /// How often it was asked so far.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn ask(&self) -> Result<(), StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("disk /dev/secret-disk is gone"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl KeyStore for TestStore {
+    async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
+        self.ask()?;
+        self.inner.get(keys).await
+    }
+
+    async fn page(&self, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+        self.ask()?;
+        self.inner.page(index, after, limit).await
+    }
+
+    async fn changes(&self, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
+        self.ask()?;
+        self.inner.changes(after, limit).await
+    }
+
+    async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
+        self.ask()?;
+        self.inner.commit(set).await
+    }
+
+    async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
+        self.ask()?;
+        self.inner.prune(before, limit).await
+    }
+
+    async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+        self.ask()?;
+        self.inner.scan(after, limit).await
+    }
+
+    async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
+        self.ask()?;
+        self.inner.load(rows).await
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.inner.sharing()
+    }
+}

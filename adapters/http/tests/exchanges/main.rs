@@ -1,0 +1,19 @@
+//! The contract, played against a whole authority over a store in memory.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "a test fails by panicking, and this is one program"
+)]
+
+mod ask;
+mod guard;
+mod house;
+mod never_panics;
+mod recipes;
+mod sandbox;
+mod self_service;
+mod tokens;
+mod well_known;

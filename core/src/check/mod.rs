@@ -1,0 +1,25 @@
+//! Every decision of the library as a pure function: what it reads, the time included, comes as arguments.
+
+mod access_token;
+mod address;
+mod api_key;
+mod entity;
+mod exchange;
+mod grant;
+mod key_text;
+mod limit;
+mod revocation;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod samples;
+
+pub use access_token::{Expected, TokenUse, VerifiedToken, check_identity, check_use};
+pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
+pub use entity::{EntityRule, check_entity};
+pub use exchange::{Minting, TokenPolicy, TokenRequest, check_exchange};
+pub use grant::{Maker, NewKey, check_new_key};
+pub use key_text::{Brand, BrandError, KeyTextParts, key_hint, parse_key_text, print_key_text};
+pub use limit::{Limit, LimitTable, address_key};
+pub use revocation::Revocations;

@@ -1,0 +1,283 @@
+//! The payload of a token as JSON: the claims' names, their types, and nothing about what they mean.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::model::{
+    AccessClaims, Delegation, DeveloperId, EntityId, EnvironmentName, KeyId, MAX_ALLOWED_IPS, Rejection, ScopeSet,
+    TokenId, UnixTime,
+};
+
+/// Reads the claims. A claim is absent, or well-formed, or the token is refused.
+pub(super) fn parse_claims(json: &[u8]) -> Result<AccessClaims, Rejection> {
+    // The whole text first: serde_json does not look at the bytes of strings that it skips.
+    let text = std::str::from_utf8(json).map_err(|_| Rejection::TokenClaims)?;
+    serde_json::from_str::<Claims>(text).map(|Claims(claims)| claims).map_err(|_| Rejection::TokenClaims)
+}
+
+/// The payload's JSON. Reading it back gives `claims`.
+#[must_use]
+pub fn print_claims(claims: &AccessClaims) -> String {
+    let printed = Printed {
+        iss: &claims.issuer,
+        aud: &claims.audience,
+        sub: &claims.subject,
+        client_id: claims.key.as_str(),
+        iat: claims.issued_at.seconds(),
+        nbf: claims.not_before.seconds(),
+        exp: claims.expires_at.seconds(),
+        jti: claims.token.as_str(),
+        scope: claims.scopes.to_string(),
+        developer: claims.developer.as_str(),
+        entity: claims.entity.as_ref().map(EntityId::as_str),
+        env: claims.environment.as_str(),
+        generation: claims.generation,
+        epoch: claims.epoch,
+        ips: claims.allowed_ips.iter().map(IpNet::to_string).collect(),
+        act: claims
+            .delegation
+            .as_ref()
+            .map(|delegation| PrintedAct { sub: delegation.developer.as_str(), client_id: delegation.key.as_str() }),
+        origin: claims.origin.as_ref().map(TokenId::as_str),
+    };
+    // INVARIANT: texts and numbers always have a JSON form; were it not so, an empty payload is refused by every reader.
+    serde_json::to_string(&printed).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    client_id: &'a str,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+    jti: &'a str,
+    scope: String,
+    developer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<&'a str>,
+    env: &'a str,
+    #[serde(rename = "gen")]
+    generation: u64,
+    epoch: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ips: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<PrintedAct<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PrintedAct<'a> {
+    sub: &'a str,
+    client_id: &'a str,
+}
+
+struct Claims(AccessClaims);
+
+/// A claim's name; those that are not ours are ignored (RFC 7519 §4).
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Name {
+    Iss,
+    Aud,
+    Sub,
+    ClientId,
+    Iat,
+    Nbf,
+    Exp,
+    Jti,
+    Scope,
+    Developer,
+    Entity,
+    Env,
+    Gen,
+    Epoch,
+    Ips,
+    Act,
+    Origin,
+    #[serde(other)]
+    Other,
+}
+
+// By hand, because a derived struct also reads an array, and reads `null` as an absent `Option`.
+impl<'de> Deserialize<'de> for Claims {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ClaimsObject)
+    }
+}
+
+struct ClaimsObject;
+
+impl<'de> Visitor<'de> for ClaimsObject {
+    type Value = Claims;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
+        let (mut iss, mut aud, mut sub, mut client_id, mut jti) = (None, None, None, None, None);
+        let (mut iat, mut nbf, mut exp, mut generation, mut epoch) = (None, None, None, None, None);
+        let (mut scope, mut developer, mut entity, mut env) = (None, None, None, None);
+        let (mut ips, mut act, mut origin) = (None, None, None);
+
+        while let Some(name) = map.next_key()? {
+            let repeated = match name {
+                Name::Iss => iss.replace(map.next_value()?).is_some(),
+                Name::Aud => aud.replace(map.next_value()?).is_some(),
+                Name::Sub => sub.replace(map.next_value()?).is_some(),
+                Name::ClientId => client_id.replace(map.next_value_seed(Parsed(KeyId::parse))?).is_some(),
+                Name::Iat => iat.replace(instant(map.next_value()?)?).is_some(),
+                Name::Nbf => nbf.replace(instant(map.next_value()?)?).is_some(),
+                Name::Exp => exp.replace(instant(map.next_value()?)?).is_some(),
+                Name::Jti => jti.replace(map.next_value_seed(Parsed(TokenId::parse))?).is_some(),
+                Name::Scope => scope.replace(map.next_value_seed(Parsed(ScopeSet::parse))?).is_some(),
+                Name::Developer => developer.replace(map.next_value_seed(Parsed(DeveloperId::parse))?).is_some(),
+                Name::Entity => entity.replace(map.next_value_seed(Parsed(EntityId::parse))?).is_some(),
+                Name::Env => env.replace(map.next_value_seed(Parsed(EnvironmentName::parse))?).is_some(),
+                Name::Gen => generation.replace(map.next_value()?).is_some(),
+                Name::Epoch => epoch.replace(map.next_value()?).is_some(),
+                Name::Ips => ips.replace(map.next_value_seed(Ranges)?).is_some(),
+                Name::Act => act.replace(map.next_value_seed(Act)?).is_some(),
+                Name::Origin => origin.replace(map.next_value_seed(Parsed(TokenId::parse))?).is_some(),
+                Name::Other => map.next_value::<IgnoredAny>().map(|_| false)?,
+            };
+            if repeated {
+                return Err(A::Error::custom("a claim is there twice"));
+            }
+        }
+
+        let missing = || A::Error::custom("a claim is missing");
+        Ok(Claims(AccessClaims {
+            issuer: iss.ok_or_else(missing)?,
+            audience: aud.ok_or_else(missing)?,
+            subject: sub.ok_or_else(missing)?,
+            key: client_id.ok_or_else(missing)?,
+            issued_at: iat.ok_or_else(missing)?,
+            not_before: nbf.ok_or_else(missing)?,
+            expires_at: exp.ok_or_else(missing)?,
+            token: jti.ok_or_else(missing)?,
+            scopes: scope.ok_or_else(missing)?,
+            developer: developer.ok_or_else(missing)?,
+            entity,
+            environment: env.ok_or_else(missing)?,
+            generation: generation.ok_or_else(missing)?,
+            epoch: epoch.ok_or_else(missing)?,
+            allowed_ips: ips.unwrap_or_default(),
+            delegation: act,
+            origin,
+        }))
+    }
+}
+
+/// NumericDate (RFC 7519 §2) as we write it: a JSON integer, without fraction or exponent.
+fn instant<E: Error>(seconds: u64) -> Result<UnixTime, E> {
+    UnixTime::checked(seconds).ok_or_else(|| E::custom("an instant is out of range"))
+}
+
+/// A string, read by the type's own `parse`.
+struct Parsed<F>(F);
+
+impl<'de, T, E, F: Fn(&str) -> Result<T, E>> DeserializeSeed<'de> for Parsed<F> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<T, E, F: Fn(&str) -> Result<T, E>> Visitor<'_> for Parsed<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<D: Error>(self, text: &str) -> Result<T, D> {
+        (self.0)(text).map_err(|_| D::custom("a claim is malformed"))
+    }
+}
+
+/// `ips`: a list of 1 to 16 ranges.
+struct Ranges;
+
+impl<'de> DeserializeSeed<'de> for Ranges {
+    type Value = Vec<IpNet>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Ranges {
+    type Value = Vec<IpNet>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of IP ranges")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<IpNet>, A::Error> {
+        let mut ranges = Vec::new();
+        while let Some(range) = list.next_element_seed(Parsed(str::parse))? {
+            if ranges.len() == MAX_ALLOWED_IPS {
+                return Err(A::Error::custom("too many ranges"));
+            }
+            ranges.push(range);
+        }
+        // No range would mean nowhere where an absent list means anywhere: refused rather than guessed.
+        if ranges.is_empty() { Err(A::Error::custom("no range")) } else { Ok(ranges) }
+    }
+}
+
+/// `act` (RFC 8693 §4.1): an object with the subject token's developer and key; other members are ignored.
+struct Act;
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum ActName {
+    Sub,
+    ClientId,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> DeserializeSeed<'de> for Act {
+    type Value = Delegation;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Delegation, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Act {
+    type Value = Delegation;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of `sub` and `client_id`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delegation, A::Error> {
+        let (mut sub, mut client_id) = (None, None);
+        while let Some(name) = map.next_key()? {
+            let repeated = match name {
+                ActName::Sub => sub.replace(map.next_value_seed(Parsed(DeveloperId::parse))?).is_some(),
+                ActName::ClientId => client_id.replace(map.next_value_seed(Parsed(KeyId::parse))?).is_some(),
+                ActName::Other => map.next_value::<IgnoredAny>().map(|_| false)?,
+            };
+            if repeated {
+                return Err(A::Error::custom("a member is there twice"));
+            }
+        }
+        match (sub, client_id) {
+            (Some(developer), Some(key)) => Ok(Delegation { developer, key }),
+            _ => Err(A::Error::custom("a member is missing")),
+        }
+    }
+}

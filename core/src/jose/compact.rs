@@ -1,0 +1,119 @@
+//! The compact form of a token (RFC 7515 §7.1), read strictly: one token has one spelling.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::claims;
+use super::header::{self, Header};
+use crate::model::{AccessClaims, Algorithm, Rejection, SigningKeyId};
+
+/// The longest token that is accepted or made, in bytes.
+pub const MAX_TOKEN: usize = 8192;
+
+/// The longest header in JSON; ours have about 85 bytes.
+const MAX_HEADER: usize = 512;
+
+/// A token whose size, shape and header are right. Its signature is not checked yet, and nothing of it may be believed.
+///
+/// `Debug` shows the header's names, never the token.
+pub struct CompactToken<'a> {
+    signed: &'a str,
+    header: Header,
+    // The payload's bytes, then the signature's.
+    decoded: Vec<u8>,
+    payload_length: usize,
+}
+
+impl<'a> CompactToken<'a> {
+    /// Reads a token. No key is used, and a token that is too long is refused before it is looked at.
+    ///
+    /// # Errors
+    /// - [`Rejection::TokenTooLong`] over [`MAX_TOKEN`] bytes
+    /// - [`Rejection::TokenShape`] unless it is three parts, none empty, each canonical base64url without padding
+    ///   (RFC 7515 §2): a character of another alphabet, `=`, white space or a spare bit that is set are refused
+    /// - [`Rejection::TokenHeader`] unless the header is exactly `alg`, `typ` and `kid`, each a string, once; any
+    ///   other member (`crit`, `jwk`, `jku`, `zip`, …) is refused
+    /// - [`Rejection::TokenType`] unless `typ` is `at+jwt` or `application/at+jwt`
+    pub fn parse(token: &'a str) -> Result<Self, Rejection> {
+        if token.len() > MAX_TOKEN {
+            return Err(Rejection::TokenTooLong);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::TokenShape)?;
+        let (header, payload) = signed.split_once('.').ok_or(Rejection::TokenShape)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() {
+            return Err(Rejection::TokenShape);
+        }
+
+        let mut decoded = Vec::with_capacity((payload.len() + signature.len()) / 4 * 3 + 8);
+        decode(payload, &mut decoded)?;
+        let payload_length = decoded.len();
+        decode(signature, &mut decoded)?;
+
+        let mut json = [0; MAX_HEADER];
+        if header.len() > MAX_HEADER / 3 * 4 {
+            return Err(Rejection::TokenHeader);
+        }
+        let length = URL_SAFE_NO_PAD.decode_slice(header, &mut json).map_err(|_| Rejection::TokenShape)?;
+        let header = header::parse(json.get(..length).unwrap_or_default())?;
+        Ok(Self { signed, header, decoded, payload_length })
+    }
+
+    /// `kid`: names the key that signed, if it can be believed.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        self.header.key_id.as_str()
+    }
+
+    /// `alg`, as the header has it; the key decides, and the header must agree.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.header.algorithm.as_str()
+    }
+
+    /// The bytes that were signed: header, dot, payload as they came (RFC 7515 §5.2).
+    #[must_use]
+    pub fn signed_part(&self) -> &[u8] {
+        self.signed.as_bytes()
+    }
+
+    /// The signature's bytes.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        self.decoded.get(self.payload_length..).unwrap_or_default()
+    }
+
+    /// The claims. To be called after the signature was found right.
+    ///
+    /// Checks syntax and types alone: one JSON object in UTF-8; each claim of ours once, of its own type and
+    /// well-formed; instants in plain digits from 0 to 253402300799; `aud` one string (a list is refused, also of one);
+    /// `ips` with 1 to 16 ranges. Claims that are not ours are ignored.
+    ///
+    /// # Errors
+    /// [`Rejection::TokenClaims`] for anything else.
+    pub fn claims(&self) -> Result<AccessClaims, Rejection> {
+        claims::parse_claims(self.decoded.get(..self.payload_length).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for CompactToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompactToken")
+            .field("algorithm", &self.algorithm())
+            .field("key_id", &self.key_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The first part of every token that this key signs, with the dot after it.
+pub(crate) fn print_header(algorithm: Algorithm, key_id: &SigningKeyId) -> String {
+    let mut part = URL_SAFE_NO_PAD.encode(header::print(algorithm, key_id));
+    part.push('.');
+    part
+}
+
+fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Rejection> {
+    // The engine refuses padding, other alphabets and spare bits that are set.
+    URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|_| Rejection::TokenShape)
+}

@@ -1,0 +1,174 @@
+//! Keys that verify and sign, parsed once; their kind fixes the algorithm.
+
+use std::fmt;
+
+use super::pkcs8::bit_length;
+use super::ring::{self, PrivateKey};
+use super::{CompactToken, KeyError, pem, thumbprint};
+use crate::model::{Algorithm, PublicKey, Rejection, SecretBytes, SecretText, SigningKeyId};
+
+/// A public key that was found usable, with its id.
+#[derive(Clone, Debug)]
+pub struct VerifyingKey {
+    id: SigningKeyId,
+    public: PublicKey,
+}
+
+impl VerifyingKey {
+    /// Accepts a key whose numbers are in bounds. Its id is its [`thumbprint`].
+    ///
+    /// # Errors
+    /// - [`KeyError::RsaSize`] outside 3,072 to 8,192 bits
+    /// - [`KeyError::RsaExponent`] for an even exponent, or one outside 65,537 to 2^33 (FIPS 186-5 §5.4)
+    /// - [`KeyError::PublicKey`] for a P-256 point off the curve, an Ed25519 key of small order, an even modulus or
+    ///   numbers with leading zeros
+    pub fn new(public: &PublicKey) -> Result<Self, KeyError> {
+        match public {
+            PublicKey::Ed25519(key) => check_order(key)?,
+            PublicKey::P256(_) => {}
+            PublicKey::Rsa { n, e } => check_rsa(n, e)?,
+        }
+        ring::check_public(public)?;
+        Ok(Self { id: thumbprint(public), public: public.clone() })
+    }
+
+    /// The key's id (`kid`).
+    #[must_use]
+    pub fn id(&self) -> &SigningKeyId {
+        &self.id
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Whether this key signed `token`. The caller found the key by the token's `kid`.
+    ///
+    /// # Errors
+    /// [`Rejection::AlgorithmMismatch`] if the header names another algorithm than the key's, byte for byte;
+    /// [`Rejection::BadSignature`] if the signature is wrong.
+    pub fn verify(&self, token: &CompactToken<'_>) -> Result<(), Rejection> {
+        if token.algorithm() != self.public.algorithm().name() {
+            return Err(Rejection::AlgorithmMismatch);
+        }
+        if self.verify_bytes(token.signed_part(), token.signature()) { Ok(()) } else { Err(Rejection::BadSignature) }
+    }
+
+    /// Whether `signature`, in JOSE's form (RFC 7518 §3), is this key's for `message`.
+    #[must_use]
+    pub fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
+        ring::verify(&self.public, message, signature)
+    }
+}
+
+/// A private key, parsed, with its public half and its id.
+pub struct SigningPair {
+    id: SigningKeyId,
+    public: PublicKey,
+    private: PrivateKey,
+}
+
+impl SigningPair {
+    /// A new key for `algorithm`, and its PKCS#8 DER to be sealed.
+    ///
+    /// # Errors
+    /// [`KeyError::CannotGenerateRsa`] for RS256, [`KeyError::Signing`] if the system's randomness failed.
+    pub fn generate(algorithm: Algorithm) -> Result<(Self, SecretBytes), KeyError> {
+        let der = PrivateKey::generate(algorithm)?;
+        Ok((Self::from_pkcs8(&der)?, der))
+    }
+
+    /// The key in `der` (PKCS#8, RFC 5958): Ed25519, P-256 or RSA.
+    ///
+    /// # Errors
+    /// [`KeyError`] for a key of another kind or size, or damaged bytes.
+    pub fn from_pkcs8(der: &SecretBytes) -> Result<Self, KeyError> {
+        let private = PrivateKey::from_pkcs8(der.expose())?;
+        let VerifyingKey { id, public } = VerifyingKey::new(&private.public()?)?;
+        Ok(Self { id, public, private })
+    }
+
+    /// The key in `pem` (PKCS#8, RFC 7468 §10), and its DER to be sealed.
+    ///
+    /// # Errors
+    /// [`KeyError`]; for encrypted, PKCS#1 and SEC 1 keys it says how to convert them.
+    pub fn from_pem(pem: &SecretText) -> Result<(Self, SecretBytes), KeyError> {
+        let der = pem::private_key(pem)?;
+        Ok((Self::from_pkcs8(&der)?, der))
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// The key's id (`kid`).
+    #[must_use]
+    pub fn id(&self) -> &SigningKeyId {
+        &self.id
+    }
+
+    /// The signature of `message` in JOSE's form (RFC 7518 §3).
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`] if the system's randomness failed.
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.private.sign(message)
+    }
+}
+
+impl fmt::Debug for SigningPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningPair").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
+    let malformed = KeyError::PublicKey { kind: "RSA" };
+    let bits = bit_length(n);
+    match (n, e) {
+        ([0, ..], _) | (_, [0, ..]) => Err(malformed),
+        _ if !(3072..=8192).contains(&bits) => Err(KeyError::RsaSize { bits }),
+        ([.., last], _) if last % 2 == 0 => Err(malformed),
+        (_, [.., last]) if last % 2 == 0 => Err(KeyError::RsaExponent),
+        // 17 bits and odd is 65,537 or more.
+        _ if !(17..=33).contains(&bit_length(e)) => Err(KeyError::RsaExponent),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses the points whose order divides eight: for them, anybody makes signatures that look right.
+fn check_order(key: &[u8; 32]) -> Result<(), KeyError> {
+    let mut y = *key;
+    y[31] &= 0x7f;
+    if SMALL_ORDER.contains(&y) { Err(KeyError::PublicKey { kind: "Ed25519" }) } else { Ok(()) }
+}
+
+/// The y coordinates of the eight points of small order on edwards25519, and the spellings of two of them above p.
+const SMALL_ORDER: [[u8; 32]; 7] = {
+    let zero = [0; 32];
+    let mut one = [0; 32];
+    one[0] = 1;
+    let mut minus_one = [0xff; 32];
+    minus_one[0] = 0xec;
+    minus_one[31] = 0x7f;
+    let mut p = minus_one;
+    p[0] = 0xed;
+    let mut p_plus_one = minus_one;
+    p_plus_one[0] = 0xee;
+    [zero, one, minus_one, p, p_plus_one, ORDER_EIGHT[0], ORDER_EIGHT[1]]
+};
+
+const ORDER_EIGHT: [[u8; 32]; 2] = [
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];

@@ -1,0 +1,47 @@
+//! Digests of secrets that are only ever compared: HMAC-SHA-256 under a random pepper.
+
+use std::fmt;
+
+use ring::hmac::{self, HMAC_SHA256};
+
+use crate::model::{KeyDigest, PepperId, SecretBytes, SecretText};
+
+/// A pepper: the HMAC key and its id. `Debug` shows the id alone. ring holds the key and does not wipe it.
+pub struct KeyPepper {
+    id: PepperId,
+    key: hmac::Key,
+}
+
+impl KeyPepper {
+    /// The pepper with this id; `secret` is 32 random bytes.
+    #[must_use]
+    pub fn new(id: PepperId, secret: &SecretBytes) -> Self {
+        Self { id, key: hmac::Key::new(HMAC_SHA256, secret.expose()) }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> PepperId {
+        self.id
+    }
+
+    /// The digest of a whole key text.
+    #[must_use]
+    pub fn digest(&self, text: &SecretText) -> KeyDigest {
+        KeyDigest { pepper: self.id, value: self.digest_bytes(text.expose().as_bytes()) }
+    }
+
+    /// The digest of any bytes.
+    #[must_use]
+    pub fn digest_bytes(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hmac::sign(&self.key, bytes).as_ref());
+        digest
+    }
+}
+
+impl fmt::Debug for KeyPepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPepper").field("id", &self.id).finish_non_exhaustive()
+    }
+}
