@@ -109,7 +109,7 @@ struct State {
 /// What stands in a list: a record elsewhere, or a row that lives there.
 enum Listed {
     Record(Vec<u8>),
-    Row(Row),
+    Row(Box<Row>),
 }
 
 impl State {
@@ -166,10 +166,12 @@ impl State {
         match merge {
             Merge::Usage(mut row) => {
                 let place = place_of_usage(&row);
-                if let Some(Listed::Row(Row::Usage(held))) = self.lists.get(&place) {
+                if let Some(Listed::Row(held)) = self.lists.get(&place)
+                    && let Row::Usage(held) = &**held
+                {
                     row.counts = row.counts.plus(held.counts);
                 }
-                self.lists.insert(place, Listed::Row(Row::Usage(row)));
+                self.lists.insert(place, Listed::Row(Box::new(Row::Usage(row))));
             }
             Merge::LastUsed(activity) => {
                 let record = Record::KeyActivity(activity.clone());
@@ -198,7 +200,7 @@ impl State {
             _ => (1, FIRST_LINK),
         };
         let event = draft.link(number, &link);
-        self.lists.insert(place(&index, &Position::of_audit(number)), Listed::Row(Row::Audit(event)));
+        self.lists.insert(place(&index, &Position::of_audit(number)), Listed::Row(Box::new(Row::Audit(event))));
         number
     }
 
@@ -213,7 +215,7 @@ impl State {
             let position = place.strip_prefix(&*list)?.to_vec();
             match listed {
                 Listed::Record(key) => Some((position, Row::Record(self.records.get(key)?.clone()))),
-                Listed::Row(row) => Some((position, row.clone())),
+                Listed::Row(row) => Some((position, (**row).clone())),
             }
         });
         first_of(rows, limit)
@@ -265,7 +267,7 @@ impl State {
             within(LISTS).into_iter().flat_map(|start| self.lists.range::<Vec<u8>, _>((start, Bound::Unbounded)));
         let rows = lists.filter_map(|(place, listed)| match listed {
             Listed::Record(_) => None,
-            Listed::Row(row) => Some((tagged(LISTS, place), row.clone())),
+            Listed::Row(row) => Some((tagged(LISTS, place), (**row).clone())),
         });
         let feed = self.feed.iter().map(|(position, entry)| (tagged(FEED, &position.0.to_be_bytes()), entry));
         let feed = feed.filter(|(position, _)| after.is_none_or(|after| after < position.as_slice()));
@@ -282,11 +284,11 @@ impl State {
         match row {
             Row::Record(stored) => self.put(stored),
             Row::Usage(row) => {
-                self.lists.insert(place_of_usage(&row), Listed::Row(Row::Usage(row)));
+                self.lists.insert(place_of_usage(&row), Listed::Row(Box::new(Row::Usage(row))));
             }
             Row::Audit(event) => {
                 let place = place(&Index::Audit(event.chain.clone()), &Position::of_audit(event.number));
-                self.lists.insert(place, Listed::Row(Row::Audit(event)));
+                self.lists.insert(place, Listed::Row(Box::new(Row::Audit(event))));
             }
             Row::Feed(entry) => {
                 self.meta.feed_head = self.meta.feed_head.max(entry.position);

@@ -1,5 +1,7 @@
 //! Where records, the change feed and audit chains live.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod ext;
 mod memory;
