@@ -207,7 +207,15 @@ mod tests {
         for (query, want) in [("", 25), ("pageSize=1", 1), ("pageSize=100", 100)] {
             assert_eq!(size(query), Ok(want), "{query}");
         }
-        for query in ["pageSize=0", "pageSize=101", "pageSize=-1", "pageSize=%2B5", "pageSize=05", "pageSize=", "pageSize=5&pageSize=5"] {
+        for query in [
+            "pageSize=0",
+            "pageSize=101",
+            "pageSize=-1",
+            "pageSize=%2B5",
+            "pageSize=05",
+            "pageSize=",
+            "pageSize=5&pageSize=5",
+        ] {
             assert!(size(query).is_err(), "{query}");
         }
     }
