@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchbook::authority::{BuildError, Limits};
 use latchbook::http::SandboxAccess;
+use latchbook::jose::SigningPair;
 use latchbook::key_store::{KeyStore, MemoryStore};
 use latchbook::model::SecretText;
 use latchbook::random::{SystemRandom, secret_key};
@@ -74,7 +75,12 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
                 file.display()
             ))
         })?;
-        builder = builder.signing_key(*environment, SecretText::new(pem));
+        let pem = SecretText::new(pem);
+        // Looked at before the store is made, so that a wrong file leaves nothing behind.
+        SigningPair::from_pem(&pem).map_err(|error| {
+            StartError::new(format!("the signing key `{}` cannot be used: {error}", file.display()))
+        })?;
+        builder = builder.signing_key(*environment, pem);
     }
     let (master_key, store, ledger): (MasterKey, Arc<dyn KeyStore>, _) = match place(args)? {
         Place::Memory => {
