@@ -278,7 +278,7 @@ async fn the_callers_address_is_the_sockets() {
         metadata: Metadata::default(),
     };
     let authority = &cast.world.authority;
-    let made = authority.keys().create(&Actor::Host, Source::UNKNOWN, &cast.holder.developer, new).await.unwrap();
+    let made = authority.keys().create(&Actor::Host, Source::UNKNOWN, &cast.holder.developer, &new).await.unwrap();
     let exchange = Exchange {
         developer: "acme",
         api_key: &made.text,
