@@ -68,38 +68,38 @@ impl Bench {
 
     /// Every row of `index`, in pages of `limit`.
     pub(super) async fn list(&self, index: &Index, limit: usize) -> Result<Vec<Row>, Problem> {
-        pages(limit, async |after| self.store.page(index, after, limit).await).await
+        self.rows(Some(index), limit).await
     }
 
     /// Every row of the store.
     pub(super) async fn everything(&self, limit: usize) -> Result<Vec<Row>, Problem> {
-        pages(limit, async |after| self.store.scan(after, limit).await).await
+        self.rows(None, limit).await
+    }
+
+    async fn rows(&self, index: Option<&Index>, limit: usize) -> Result<Vec<Row>, Problem> {
+        let mut rows = Vec::new();
+        let mut after: Option<Position> = None;
+        loop {
+            let step = match index {
+                Some(index) => self.store.page(index, after.as_ref(), limit).await?,
+                None => self.store.scan(after.as_ref(), limit).await?,
+            };
+            if step.rows.len() > limit {
+                return Err(Problem::from(format_args!("a page of {limit} has {} rows", step.rows.len())));
+            }
+            rows.extend(step.rows);
+            match step.next {
+                Some(next) if after.as_ref() == Some(&next) => {
+                    return Err(Problem::from(format_args!("a page does not go on after {next:?}")));
+                }
+                Some(next) => after = Some(next),
+                None => return Ok(rows),
+            }
+        }
     }
 
     pub(super) async fn feed(&self) -> Result<Vec<FeedEntry>, StoreError> {
         Ok(self.store.changes(FeedPosition(0), 10_000).await?.entries)
-    }
-}
-
-async fn pages(
-    limit: usize,
-    page: impl AsyncFn(Option<&Position>) -> Result<crate::model::Page, StoreError>,
-) -> Result<Vec<Row>, Problem> {
-    let mut rows = Vec::new();
-    let mut after: Option<Position> = None;
-    loop {
-        let step = page(after.as_ref()).await?;
-        if step.rows.len() > limit {
-            return Err(Problem::from(format_args!("a page of {limit} has {} rows", step.rows.len())));
-        }
-        rows.extend(step.rows);
-        match step.next {
-            Some(next) if after.as_ref() == Some(&next) => {
-                return Err(Problem::from(format_args!("a page does not go on after {next:?}")));
-            }
-            Some(next) => after = Some(next),
-            None => return Ok(rows),
-        }
     }
 }
 

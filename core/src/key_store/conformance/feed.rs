@@ -80,7 +80,7 @@ pub(super) async fn a_reader_beside_writers_misses_nothing(bench: Bench) -> Resu
     Ok(())
 }
 
-type Task<'a> = Pin<Box<dyn Future<Output = Result<Vec<FeedEntry>, Problem>> + Send + 'a>>;
+type Task<'a> = Pin<Box<dyn Future<Output = Result<Vec<FeedEntry>, Problem>> + 'a>>;
 
 async fn write(bench: &Bench, change: &ChangeSet, writing: &AtomicUsize) -> Result<Vec<FeedEntry>, Problem> {
     let committed = bench.commit(change).await;

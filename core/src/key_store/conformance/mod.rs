@@ -54,7 +54,7 @@ pub struct Failure {
     pub what: String,
 }
 
-type Check = fn(Bench) -> Pin<Box<dyn Future<Output = Result<(), Problem>> + Send>>;
+type Check = fn(Bench) -> Pin<Box<dyn Future<Output = Result<(), Problem>>>>;
 
 /// Names each check after its function.
 macro_rules! checks {

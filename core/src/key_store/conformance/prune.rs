@@ -63,7 +63,7 @@ pub(super) async fn a_step_is_bounded_and_says_whether_there_is_more(bench: Benc
     for (removed, more) in [(4, true), (4, true), (1, false), (0, false)] {
         same!(bench.store.prune(late, 4).await?, Pruned { removed, more });
     }
-    same!(positions(&bench).await?, Vec::new());
+    same!(positions(&bench).await?, Vec::<u64>::new());
     same!(bench.list(&Index::SandboxRequestsEnding, 10).await?, Vec::new());
     // A step that takes exactly what is left says that it was the last.
     bench.commit(&announcing(&bench, &[1, 2])?).await?;
