@@ -87,8 +87,11 @@ async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Respon
     respond(endpoint.call(&gate, request).await)
 }
 
-/// The body, unless it is longer than `longest`: then no more of it is read.
+/// The body, unless it is longer than `longest`: then no more of it is read. Where that is 0, none is read.
 async fn read(gate: &Gate, body: Body, longest: usize) -> Result<Bytes, Reply> {
+    if longest == 0 {
+        return Ok(Bytes::new());
+    }
     if body.size_hint().lower() > longest as u64 {
         return Err(payload_too_large(gate));
     }
@@ -102,14 +105,11 @@ async fn read(gate: &Gate, body: Body, longest: usize) -> Result<Bytes, Reply> {
     }
 }
 
-/// What the path holds where `path` has its `{name}`, percent-decoded.
+/// What the path holds where `path` has its `{name}`, percent-decoded; `None` where that is no UTF-8.
 async fn parameter(parts: &mut Parts, path: &str) -> Option<String> {
     let (_, name) = path.split_once('{')?;
     let (name, _) = name.split_once('}')?;
-    let Ok(found) = RawPathParams::from_request_parts(parts, &()).await else {
-        // The path is no UTF-8. This character is in no id, so the endpoint answers as for one that is not there.
-        return Some(char::REPLACEMENT_CHARACTER.to_string());
-    };
+    let found = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     // A router that this one is nested in may have parameters of its own; ours is the last.
     found.iter().filter(|(found, _)| *found == name).last().map(|(_, value)| value.to_owned())
 }

@@ -14,7 +14,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Request;
 use axum::routing::get;
-use http_body_util::combinators::BoxBody;
+use http_body::{Frame, SizeHint};
 use latchbook_axum::{Gate, routes};
 use latchbook_http::{SandboxAccess, endpoints};
 use serde_json::json;
@@ -30,7 +30,7 @@ async fn open() -> (World, Gate, Router) {
 
 /// A path of the contract with something in place of its parameter.
 fn concrete(path: &str) -> String {
-    path.replace("{environment}", "live").replace("{id}", "0123456789abcdEF").replace("{developer}", "acme")
+    path.replace("{environment}", "live.json").replace("{id}", "0123456789abcdEF").replace("{developer}", "acme")
 }
 
 fn posting(path: &str, body: &serde_json::Value) -> Request<Body> {
@@ -119,10 +119,7 @@ async fn the_whole_way_from_a_key_to_a_guarded_answer() {
 
     let mine = format!("/v1/developers/keys/{}", holder.key);
     assert_eq!(get_with(&app, &mine, &token).await.json()["id"], holder.key.as_str());
-    for _ in 0..2 {
-        assert_eq!(send(&app, request("DELETE", &mine, Some(&token))).await.status.as_u16() / 100, 2);
-        break;
-    }
+    assert_eq!(send(&app, request("DELETE", &mine, Some(&token))).await.status, 204);
     // K10: the key's own token ends with it, and the key makes no other.
     assert_refused(&get_with(&app, "/v1/auth/whoami", &token).await, 401, "token_revoked");
     assert_eq!(exchange(&app, &holder).await.verdict(), (401, "invalid_client".into()));
@@ -177,13 +174,13 @@ impl HttpBody for Endless {
     fn poll_frame(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body_util::frame::Frame<Bytes>, std::io::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        Poll::Ready(Some(Ok(http_body_util::frame::Frame::data(Bytes::from_static(&[b' '; CHUNK])))))
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; CHUNK])))))
     }
 
-    fn size_hint(&self) -> http_body_util::frame::SizeHint {
-        self.announced.map_or_else(Default::default, http_body_util::frame::SizeHint::with_exact)
+    fn size_hint(&self) -> SizeHint {
+        self.announced.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
