@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-pub use fixture::{Account, AccountKind, FixtureSandbox, Posting};
+pub use fixture::{Account, AccountKind, FixtureSandbox, Posting, PostingStatus};
 
 use crate::model::{SandboxRecord, SecretBytes};
 

@@ -1,1 +1,25 @@
-//! KeyStore on redb, the embedded default.
+//! KeyStore on redb, the embedded default: one file, one process, no server.
+//!
+//! Changes that arrive together share one durable commit; a killed process loses nothing that was acknowledged.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), latchbook_core::key_store::StoreError> {
+//! use latchbook_redb::RedbStore;
+//!
+//! let store = RedbStore::open("data/auth.redb")?;
+//! # drop(store);
+//! # Ok(())
+//! # }
+//! ```
+
+mod draft;
+mod encoding;
+mod file;
+mod oneshot;
+mod overlay;
+mod reading;
+mod store;
+mod tables;
+mod writer;
+
+pub use store::{RedbStore, RedbStoreBuilder};

@@ -145,11 +145,12 @@ impl Answer {
         answer
     }
 
-    /// 400 for a malformed part of a request. `what` is a fragment that says what is wrong.
+    /// 400 for a malformed part of a request. `what` says what is wrong, as a fragment or a sentence.
     pub(crate) fn invalid_request(what: &str) -> Self {
         let mut characters = what.chars();
         let first = characters.next().map(|first| first.to_ascii_uppercase());
-        let sentence: String = first.into_iter().chain(characters).chain(['.']).collect();
+        let stop = (!what.ends_with('.')).then_some('.');
+        let sentence: String = first.into_iter().chain(characters).chain(stop).collect();
         Self { message: sentence.into(), ..Self::new(400, "invalid_request", "") }
     }
 
@@ -310,5 +311,6 @@ mod tests {
     fn a_fragment_becomes_a_sentence() {
         assert_eq!(Answer::invalid_request("the body is bad").message, "The body is bad.");
         assert_eq!(Answer::invalid_request("`name` is bad").message, "`name` is bad.");
+        assert_eq!(Answer::invalid_request("It is bad.").message, "It is bad.");
     }
 }

@@ -281,3 +281,167 @@ impl<'de> Visitor<'de> for Act {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"iss":"https://a.test/live","aud":"https://a.test/live","sub":"dev_1","client_id":"0123456789abcdEF","iat":100,"nbf":100,"exp":1000,"jti":"0123456789abcdefghijkl","scope":"a b","developer":"dev_1","env":"live","gen":0,"epoch":3}"#;
+    const REQUIRED: [&str; 13] =
+        ["iss", "aud", "sub", "client_id", "iat", "nbf", "exp", "jti", "scope", "developer", "env", "gen", "epoch"];
+
+    fn read(json: &str) -> Result<AccessClaims, Rejection> {
+        parse_claims(json.as_bytes())
+    }
+
+    /// `GOOD` with `member` set to `value`, a JSON text, in place of its own.
+    fn with(member: &str, value: &str) -> String {
+        let mut claims: serde_json::Map<String, serde_json::Value> = serde_json::from_str(GOOD).expect("JSON");
+        claims.remove(member);
+        let rest = serde_json::to_string(&claims).expect("JSON");
+        format!(r#"{},"{member}":{value}}}"#, rest.strip_suffix('}').expect("an object"))
+    }
+
+    fn assert_refused(json: &str) {
+        assert_eq!(read(json), Err(Rejection::TokenClaims), "{json}");
+    }
+
+    #[test]
+    fn claims_read_in_any_order_with_spaces_and_unknown_ones_beside_them() {
+        let claims = read(GOOD).expect("claims");
+        assert_eq!(claims.subject, "dev_1");
+        assert_eq!(claims.scopes.to_string(), "a b");
+        assert_eq!((claims.issued_at.seconds(), claims.expires_at.seconds()), (100, 1000));
+        assert_eq!((claims.generation, claims.epoch), (0, 3));
+        assert!(claims.entity.is_none() && claims.delegation.is_none() && claims.allowed_ips.is_empty());
+        for member in REQUIRED {
+            let value = serde_json::from_str::<serde_json::Value>(GOOD).expect("JSON")[member].to_string();
+            assert_eq!(read(&with(member, &format!(" {value}\n"))).as_ref(), Ok(&claims), "{member}");
+        }
+        for value in ["null", r#"{"a":[1,2]}"#, "1e999", "-0.5", r#""\u0000""#] {
+            assert_eq!(read(&with("zz", value)).as_ref(), Ok(&claims), "{value}");
+        }
+        assert_eq!(read(&GOOD.replace("\"sub\"", r#""s\u0075b""#)).as_ref(), Ok(&claims));
+    }
+
+    #[test]
+    fn j10_a_payload_is_one_object_and_nothing_more() {
+        for json in ["", " ", "null", "1", "\"x\"", "[1]", "[]", "{}", &format!("[{GOOD}]")] {
+            assert_refused(json);
+        }
+        for after in ["x", "{}", ",", "\0", GOOD] {
+            assert_refused(&format!("{GOOD}{after}"));
+        }
+        assert_refused(&format!("\u{feff}{GOOD}"));
+        assert_refused(&GOOD.replace('}', ",}"));
+        assert_refused(&GOOD.replace("100", "0100"));
+    }
+
+    #[test]
+    fn j10_bytes_that_are_not_utf_8_are_refused_also_where_they_are_ignored() {
+        for json in [GOOD.replace("dev_1", "\u{1}"), with("zz", "\"\u{1}\"")] {
+            let bytes: Vec<u8> = json.bytes().map(|byte| if byte == 1 { 0xff } else { byte }).collect();
+            assert_eq!(parse_claims(&bytes), Err(Rejection::TokenClaims));
+        }
+    }
+
+    #[test]
+    fn j11_a_claim_twice_is_refused_also_in_disguise_and_also_with_the_same_value() {
+        let optional = [
+            ("entity", r#""e""#),
+            ("ips", r#"["10.0.0.0/8"]"#),
+            ("act", r#"{"sub":"d","client_id":"0123456789abcdEF"}"#),
+            ("origin", r#""0123456789abcdefghijkl""#),
+        ];
+        for (member, value) in optional {
+            assert!(read(&with(member, value)).is_ok(), "{member}");
+            assert_refused(&with(member, &format!(r#"{value},"{member}":{value}"#)));
+        }
+        for member in REQUIRED {
+            let value = serde_json::from_str::<serde_json::Value>(GOOD).expect("JSON")[member].to_string();
+            assert_refused(&with(member, &format!(r#"{value},"{member}":{value}"#)));
+            let disguised = format!(r"\u{:04x}{}", member.as_bytes()[0], &member[1..]);
+            assert_refused(&with(member, &format!(r#"{value},"{disguised}":{value}"#)));
+        }
+        assert_refused(&with("act", r#"{"sub":"d","client_id":"0123456789abcdEF","sub":"d"}"#));
+    }
+
+    #[test]
+    fn c1_c4_c5_instants_are_plain_digits_up_to_the_year_9999() {
+        for member in ["iat", "nbf", "exp"] {
+            for good in ["0", "253402300799"] {
+                assert!(read(&with(member, good)).is_ok(), "{member} {good}");
+            }
+            for bad in [
+                "\"100\"",
+                "null",
+                "true",
+                "[100]",
+                "{}",
+                "-1",
+                "-0",
+                "1e2",
+                "100.0",
+                "100.5",
+                "1e999",
+                "253402300800",
+                "18446744073709551616",
+                "+100",
+                "0x64",
+            ] {
+                assert_refused(&with(member, bad));
+            }
+        }
+    }
+
+    #[test]
+    fn c6_to_c10_each_claim_has_its_own_type_and_shape() {
+        for member in REQUIRED {
+            let rest: Vec<_> = REQUIRED.into_iter().filter(|other| *other != member).collect();
+            let mut claims: serde_json::Map<String, serde_json::Value> = serde_json::from_str(GOOD).expect("JSON");
+            claims.retain(|name, _| rest.contains(&name.as_str()));
+            assert_refused(&serde_json::to_string(&claims).expect("JSON"));
+        }
+        for member in REQUIRED.into_iter().chain(["entity", "ips", "act", "origin"]) {
+            for bad in ["null", "true", "-1", "1.5", "{}", "[5]", "[]", r#"["dev_1"]"#] {
+                assert_refused(&with(member, bad));
+            }
+        }
+        for (member, bad) in [
+            ("client_id", r#""short""#),
+            ("jti", r#""""#),
+            ("scope", r#"" a""#),
+            ("developer", r#""""#),
+            ("developer", r#"".""#),
+            ("env", r#""Live""#),
+            ("entity", r#""""#),
+            ("entity", r#""a/b""#),
+            ("entity", "5"),
+            ("origin", r#""x""#),
+            ("act", r#"{"sub":"d"}"#),
+            ("act", r#"{"client_id":"0123456789abcdEF"}"#),
+            ("act", r#"["d","0123456789abcdEF"]"#),
+            ("ips", r#"["10.0.0.1"]"#),
+            ("ips", r#"["10.0.0.0/33"]"#),
+            ("gen", "\"1\""),
+            ("epoch", "18446744073709551616"),
+        ] {
+            assert_refused(&with(member, bad));
+        }
+    }
+
+    #[test]
+    fn ips_are_one_to_sixteen_ranges() {
+        let list = |count| format!("[{}]", vec!["\"2001:db8::/32\""; count].join(","));
+        assert_refused(&with("ips", &list(0)));
+        assert_eq!(read(&with("ips", &list(16))).expect("claims").allowed_ips.len(), 16);
+        assert_refused(&with("ips", &list(17)));
+    }
+
+    #[test]
+    fn j12_deep_nesting_in_an_ignored_claim_does_not_overflow_the_stack() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(read(&with("zz", &deep)).is_ok());
+        assert_refused(&with("act", &deep));
+    }
+}

@@ -117,3 +117,125 @@ fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Rejection> {
     // The engine refuses padding, other alphabets and spare bits that are set.
     URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|_| Rejection::TokenShape)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = r#"{"alg":"EdDSA","typ":"at+jwt","kid":"k"}"#;
+
+    fn encoded(bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn good() -> String {
+        format!("{}.{}.{}", encoded(HEADER.as_bytes()), encoded(b"{}"), encoded(&[7; 64]))
+    }
+
+    fn refusal(token: &str) -> Option<Rejection> {
+        CompactToken::parse(token).err()
+    }
+
+    #[test]
+    fn a_token_comes_apart_into_what_was_put_in() {
+        let text = good();
+        let token = CompactToken::parse(&text).expect("a token");
+        assert_eq!((token.algorithm(), token.key_id()), ("EdDSA", "k"));
+        assert_eq!(token.signature(), [7; 64]);
+        assert_eq!(token.signed_part(), text.rsplit_once('.').expect("dots").0.as_bytes());
+    }
+
+    #[test]
+    fn j1_a_token_has_three_parts_and_none_is_empty() {
+        let good = good();
+        let (signed, signature) = good.rsplit_once('.').expect("dots");
+        let (header, payload) = signed.split_once('.').expect("dots");
+        let dots = ".".repeat(5000);
+        let cases = [
+            "",
+            ".",
+            "..",
+            "...",
+            &dots,
+            header,
+            signed,
+            &format!("{good}.{signature}"),
+            &format!("{good}.{payload}.{signature}"),
+            &format!("{good}."),
+            &format!(".{good}"),
+            &format!("{signed}."),
+            &format!("{header}..{signature}"),
+            &format!(".{payload}.{signature}"),
+        ];
+        for token in cases {
+            assert_eq!(refusal(token), Some(Rejection::TokenShape), "{token}");
+        }
+    }
+
+    #[test]
+    fn j2_a_token_of_8192_bytes_is_read_and_a_longer_one_is_not_looked_at() {
+        let head = format!("{}.", encoded(HEADER.as_bytes()));
+        // A part of 4n + 1 characters does not exist in base64, so the filler's length is fitted by the signature.
+        let of_length = |length: usize| {
+            (0..4_usize)
+                .map(|extra| (length - head.len() - 1 - 86 - extra, 86 + extra))
+                .find(|(payload, signature)| payload % 4 != 1 && signature % 4 != 1)
+                .map(|(payload, signature)| format!("{head}{}.{}", "A".repeat(payload), "A".repeat(signature)))
+                .expect("a fit")
+        };
+        assert_eq!(of_length(MAX_TOKEN).len(), MAX_TOKEN);
+        assert_eq!(refusal(&of_length(MAX_TOKEN)), None);
+        assert_eq!(refusal(&of_length(MAX_TOKEN + 1)), Some(Rejection::TokenTooLong));
+        assert_eq!(refusal(&".".repeat(65_536)), Some(Rejection::TokenTooLong));
+        assert_eq!(refusal(&"é".repeat(1 << 19)), Some(Rejection::TokenTooLong));
+    }
+
+    #[test]
+    fn j3_j5_j6_padding_other_alphabets_and_white_space_are_refused_in_every_part() {
+        let good = good();
+        let parts: Vec<&str> = good.split('.').collect();
+        for place in 0..3 {
+            for change in ["=", "==", "+", "/", " ", "\t", "\r\n", "\n", "%41", "é", "\0", "*"] {
+                for front in [true, false] {
+                    let mut parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+                    parts[place] =
+                        if front { format!("{change}{}", parts[place]) } else { format!("{}{change}", parts[place]) };
+                    let token = parts.join(".");
+                    assert_eq!(refusal(&token), Some(Rejection::TokenShape), "{token:?}");
+                }
+            }
+        }
+        assert_eq!(refusal(&good.replace('.', "%2E")), Some(Rejection::TokenShape));
+    }
+
+    #[test]
+    fn j4_a_spare_bit_that_is_set_is_refused() {
+        // 64 bytes leave four spare bits in the last of 86 characters: `A`, `Q`, `g` and `w` alone have none set.
+        let good = good();
+        let front = &good[..good.len() - 1];
+        let read = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+            .chars()
+            .filter(|last| refusal(&format!("{front}{last}")).is_none())
+            .collect::<String>();
+        assert_eq!(read, "AQgw");
+    }
+
+    #[test]
+    fn j7_j8_json_forms_and_encrypted_tokens_are_refused() {
+        let good = good();
+        let parts: Vec<&str> = good.split('.').collect();
+        let flattened =
+            format!(r#"{{"protected":"{}","payload":"{}","signature":"{}"}}"#, parts[0], parts[1], parts[2]);
+        let five = format!("{good}.AAAA.AAAA");
+        for token in [&flattened, &five] {
+            assert_eq!(refusal(token), Some(Rejection::TokenShape), "{token}");
+        }
+    }
+
+    #[test]
+    fn l1_debug_does_not_show_the_token() {
+        let text = good();
+        let shown = format!("{:?}", CompactToken::parse(&text).expect("a token"));
+        assert_eq!(shown, r#"CompactToken { algorithm: "EdDSA", key_id: "k", .. }"#);
+    }
+}

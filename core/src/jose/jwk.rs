@@ -208,3 +208,88 @@ fn point(x: &[u8], y: &[u8]) -> Option<[u8; 65]> {
     }
     [&[4], x, y].concat().try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::SigningPair;
+    use crate::model::Algorithm;
+
+    /// RFC 8037 §A.2.
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+
+    fn set(keys: &[&str]) -> String {
+        format!(r#"{{"keys":[{}]}}"#, keys.join(","))
+    }
+
+    fn okp(more: &str) -> String {
+        format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"{more}}}"#)
+    }
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8037() {
+        let key = PublicKey::Ed25519(parse(X).expect("base64url").try_into().expect("32 bytes"));
+        assert_eq!(thumbprint(&key).as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_key_set_reads_back_as_it_was_printed() {
+        let keys: Vec<_> = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::EdDsa]
+            .map(|algorithm| SigningPair::generate(algorithm).expect("a key").0)
+            .iter()
+            .map(|pair| (pair.id().clone(), pair.public().clone()))
+            .collect();
+        let json = key_set(&keys);
+        let public: Vec<_> = keys.iter().map(|(_, key)| key.clone()).collect();
+        assert_eq!(parse_key_set(&json), Ok(public));
+        let printed: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        for ((id, key), printed) in keys.iter().zip(printed["keys"].as_array().expect("a list")) {
+            assert_eq!(printed["kid"], id.as_str());
+            assert_eq!(printed["alg"], key.algorithm().name());
+            assert_eq!(printed["use"], "sig");
+            assert!(printed.get("d").is_none());
+        }
+        assert_eq!(key_set(&[]), r#"{"keys":[]}"#);
+    }
+
+    #[test]
+    fn a22_a_set_with_equal_kids_private_parts_or_secret_keys_is_refused() {
+        let other = SigningPair::generate(Algorithm::EdDsa).expect("a key").0;
+        let other = key_set(&[(other.id().clone(), other.public().clone())]);
+        let other = other.trim_start_matches(r#"{"keys":["#).trim_end_matches("]}");
+        let kid = |id: &str| format!(r#","kid":"{id}""#);
+        assert_eq!(parse_key_set(&set(&[&okp(&kid("a")), other])).map(|keys| keys.len()), Ok(2));
+        let same = other.replace(thumb(other), "a");
+        let cases = [
+            set(&[]),
+            set(&[&okp(&kid("a")), &same]),
+            set(&[&okp(&kid("a")), &okp(&kid("b"))]),
+            set(&[&okp(r#","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A""#)]),
+            set(&[&okp(r#","d":null"#)]),
+            set(&[r#"{"kty":"oct","alg":"HS256","k":"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"}"#]),
+            set(&[&okp(""), r#"{"kty":"oct","k":"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"}"#]),
+            set(&[&okp(r#","use":"enc""#)]),
+            set(&[&okp(r#","key_ops":["encrypt"]"#)]),
+            set(&[&okp(r#","alg":"ES256""#)]),
+            set(&[&okp(r#","alg":"ML-DSA-44""#)]),
+            set(&[&okp(&format!(r#","x":"{X}""#))]),
+            set(&[&okp("").replace("OKP", "RSA")]),
+            set(&[&okp("").replace(X, &format!("{X}="))]),
+            set(&[&okp("").replace(X, "AAAA")]),
+            set(&[r#""key""#]),
+            set(&[r#"["OKP"]"#]),
+            okp(""),
+            format!("{}x", set(&[&okp("")])),
+            format!(r#"{{"keys":[{}],"keys":[]}}"#, okp("")),
+        ];
+        for json in cases {
+            assert!(parse_key_set(&json).is_err(), "{json}");
+        }
+        assert!(parse_key_set(&set(&[&okp(r#","use":"sig","alg":"EdDSA","key_ops":["verify"]"#)])).is_ok());
+    }
+
+    fn thumb(key: &str) -> &str {
+        let (_, rest) = key.split_once(r#""kid":""#).expect("a kid");
+        rest.split_once('"').expect("its end").0
+    }
+}

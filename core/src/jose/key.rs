@@ -172,3 +172,129 @@ const ORDER_EIGHT: [[u8; 32]; 2] = [
         0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
     ],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generated(algorithm: Algorithm) -> SigningPair {
+        SigningPair::generate(algorithm).expect("a key").0
+    }
+
+    #[test]
+    fn a_pair_signs_what_its_public_half_verifies_and_nothing_else() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let pair = generated(algorithm);
+            let other = generated(algorithm);
+            let key = VerifyingKey::new(pair.public()).expect("usable");
+            let signature = pair.sign(b"message").expect("signed");
+            assert_eq!(key.id(), pair.id());
+            assert_eq!(signature.len(), 64, "JOSE's form, not DER");
+            assert!(key.verify_bytes(b"message", &signature));
+            assert!(!key.verify_bytes(b"messagf", &signature));
+            assert!(!VerifyingKey::new(other.public()).expect("usable").verify_bytes(b"message", &signature));
+            for length in 0..signature.len() {
+                assert!(!key.verify_bytes(b"message", &signature[..length]), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_comes_back_from_its_der() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let (pair, der) = SigningPair::generate(algorithm).expect("a key");
+            assert_eq!(SigningPair::from_pkcs8(&der).expect("the same").public(), pair.public());
+            for length in 0..der.expose().len() {
+                let cut = SecretBytes::new(der.expose()[..length].to_vec());
+                assert!(SigningPair::from_pkcs8(&cut).is_err(), "{length}");
+            }
+        }
+        assert_eq!(SigningPair::generate(Algorithm::Rs256).err(), Some(KeyError::CannotGenerateRsa));
+    }
+
+    #[test]
+    fn a17_a18_degenerate_signatures_are_refused() {
+        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+            let key = VerifyingKey::new(generated(algorithm).public()).expect("usable");
+            for signature in [&[][..], &[0; 64], &[0xff; 64], &[0; 63], &[0; 65], &[0; 512]] {
+                assert!(!key.verify_bytes(b"message", signature), "{algorithm:?} {signature:?}");
+            }
+        }
+        // S plus the group's order (RFC 8032 §5.1.7 wants S below it).
+        let order: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let pair = generated(Algorithm::EdDsa);
+        let mut signature = pair.sign(b"message").expect("signed");
+        let mut carry = 0;
+        for (digit, added) in signature[32..].iter_mut().zip(order) {
+            let sum = u16::from(*digit) + u16::from(added) + carry;
+            *digit = sum.to_le_bytes()[0];
+            carry = sum >> 8;
+        }
+        assert!(!VerifyingKey::new(pair.public()).expect("usable").verify_bytes(b"message", &signature));
+    }
+
+    #[test]
+    fn a19_rsa_keys_out_of_bounds_are_refused() {
+        let modulus = |bytes: usize, last: u8| {
+            let mut n = vec![0xff; bytes];
+            n[bytes - 1] = last;
+            n
+        };
+        let e = vec![1, 0, 1];
+        let size = |bits| Err(KeyError::RsaSize { bits });
+        let malformed = || Err(KeyError::PublicKey { kind: "RSA" });
+        let exponent = || Err(KeyError::RsaExponent);
+        let cases = [
+            (modulus(384, 1), e.clone(), Ok(())),
+            (modulus(1024, 1), e.clone(), Ok(())),
+            (modulus(256, 1), e.clone(), size(2048)),
+            (modulus(383, 1), e.clone(), size(3064)),
+            (modulus(1025, 1), e.clone(), size(8200)),
+            (vec![], e.clone(), size(0)),
+            (modulus(384, 2), e.clone(), malformed()),
+            ([vec![0], modulus(384, 1)].concat(), e.clone(), malformed()),
+            (modulus(384, 1), vec![], exponent()),
+            (modulus(384, 1), vec![1], exponent()),
+            (modulus(384, 1), vec![3], exponent()),
+            (modulus(384, 1), vec![1, 0, 0], exponent()),
+            (modulus(384, 1), vec![0xff, 0xff], exponent()),
+            (modulus(384, 1), vec![2, 0, 0, 0, 1], exponent()),
+            (modulus(384, 1), vec![0, 1, 0, 1], malformed()),
+        ];
+        for (n, e, want) in cases {
+            let bits = bit_length(&n);
+            assert_eq!(
+                VerifyingKey::new(&PublicKey::Rsa { n, e: e.clone() }).map(|_| ()),
+                want,
+                "{bits} bits, e {e:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a19_points_that_are_no_keys_are_refused() {
+        let off_curve = [4; 65];
+        let mut compressed = [7; 65];
+        compressed[0] = 2;
+        for point in [off_curve, compressed, [0; 65]] {
+            let refusal = VerifyingKey::new(&PublicKey::P256(point)).err();
+            assert_eq!(refusal, Some(KeyError::PublicKey { kind: "P-256" }));
+        }
+        for mut point in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                point[31] ^= sign;
+                let refusal = VerifyingKey::new(&PublicKey::Ed25519(point)).err();
+                assert_eq!(refusal, Some(KeyError::PublicKey { kind: "Ed25519" }), "{point:x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn l1_debug_shows_no_private_key() {
+        let pair = generated(Algorithm::EdDsa);
+        assert_eq!(format!("{pair:?}"), format!("SigningPair {{ id: {:?}, .. }}", pair.id()));
+    }
+}

@@ -1,7 +1,10 @@
 //! Where records, the change feed and audit chains live.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod ext;
+mod memory;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use ext::KeyStoreExt;
+pub use memory::MemoryStore;
 
 use crate::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
@@ -47,7 +51,8 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     ///
     /// A set whose id was committed before (within a day) is not done again: the answer is the first one.
     /// Audit drafts are numbered and linked here, under their chain's head. A merge never changes a record's revision,
-    /// except that a record's first merge gives it one.
+    /// except that a record's first merge gives it one. A record is named at most once in `insert`, `update` and
+    /// `remove` together. A set that lost leaves no id behind: it may be committed again.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if a record in `set.expect` has another revision by now, an inserted one exists or an
@@ -55,8 +60,8 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     /// was done; committing the same set again settles it.
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError>;
 
-    /// Removes at most `limit` rows that ended before `before`: announcements, ids of changes made a day before it, and
-    /// idempotency keys. Remembers the largest `before` that it was ever given ([`FeedPage::pruned_at`]), in the same
+    /// Removes at most `limit` rows that ended before `before` (not at it): announcements, ids of changes made more than
+    /// a day before it, and idempotency keys. Remembers the largest `before` that it was ever given ([`FeedPage::pruned_at`]), in the same
     /// commit.
     ///
     /// # Errors
@@ -64,14 +69,15 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError>;
 
     /// At most `limit` rows of the whole store after `after`, in an order of the store's own: records, usage, audit
-    /// events, announcements and counters, but not the ids of changes. For copies, backups and checks.
+    /// events, announcements and counters, but not the ids of changes. For copies, backups and checks. Each step is as of
+    /// one instant; the whole is so only while nothing is committed.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError>;
 
     /// Writes rows that [`scan`](Self::scan) gave, revisions, links and positions included, into a store that is being
-    /// filled. A row that is there already is replaced, so a step can be repeated.
+    /// filled, in any order. A row that is there already is replaced, so a step can be repeated; counters only rise.
     ///
     /// # Errors
     /// As [`get`](Self::get).

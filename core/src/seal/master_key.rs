@@ -158,3 +158,60 @@ const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh/7+/s=";
+
+    fn parse(text: &str) -> Result<MasterKey, MasterKeyError> {
+        MasterKey::parse(&SecretText::new(text.into()))
+    }
+
+    #[test]
+    fn thirty_two_bytes_in_base64_are_read_in_every_spelling() {
+        let text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+        let mut bytes = [0; 32];
+        (0..31).for_each(|place: u8| bytes[usize::from(place)] = place);
+        bytes[31] = 0xff;
+        for spelling in [text, text.trim_end_matches('='), &text.replace('/', "_"), &format!(" {text}\r\n")] {
+            assert_eq!(parse(spelling).expect(spelling).expose(), &bytes);
+        }
+    }
+
+    #[test]
+    fn another_length_or_alphabet_is_refused_without_showing_the_value() {
+        let cases = [
+            ("", "the master key has 0 bytes, not 32: make one with `openssl rand -base64 32`"),
+            (
+                "AAECAwQFBgcICQoLDA0ODw==",
+                "the master key has 16 bytes, not 32: make one with `openssl rand -base64 32`",
+            ),
+            (GOOD, "the master key has 35 bytes, not 32: make one with `openssl rand -base64 32`"),
+            ("hunter2!", "the master key is not base64: make one with `openssl rand -base64 32`"),
+        ];
+        for (text, want) in cases {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.to_string(), want);
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_looked_at_before_the_variable() {
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+        let variables = |file: Option<&str>, value: Option<&str>| {
+            let (file, value) = (file.map(OsString::from), value.map(OsString::from));
+            MasterKey::from_variables(move |name| if name == FILE_VARIABLE { file.clone() } else { value.clone() })
+        };
+        assert!(variables(None, Some(key)).is_ok());
+        assert!(variables(Some(""), Some(key)).is_ok());
+        assert!(matches!(variables(None, None), Err(MasterKeyError::Missing)));
+        assert!(matches!(variables(None, Some("")), Err(MasterKeyError::Missing)));
+        let missing = variables(Some("/nowhere/master.key"), Some(key)).expect_err("no such file").to_string();
+        assert!(missing.starts_with("the master key file `/nowhere/master.key` cannot be read: "), "{missing}");
+        let short = variables(None, Some("AAEC")).expect_err("short").to_string();
+        assert!(short.starts_with("the master key in `LATCHBOOK_MASTER_KEY` has 3 bytes"), "{short}");
+    }
+}

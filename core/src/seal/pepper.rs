@@ -45,3 +45,25 @@ impl fmt::Debug for KeyPepper {
         f.debug_struct("KeyPepper").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_hmac_sha_256_and_names_its_pepper() {
+        // RFC 4231 §4.3.
+        let pepper = KeyPepper::new(PepperId::from_bytes([5; 16]), &SecretBytes::new(b"Jefe".to_vec()));
+        let digest = pepper.digest(&SecretText::new("what do ya want for nothing?".into()));
+        let hex: String = digest.value.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        assert_eq!(digest.pepper, pepper.id());
+        assert_eq!(digest.value, pepper.digest_bytes(b"what do ya want for nothing?"));
+    }
+
+    #[test]
+    fn l1_debug_shows_the_id_alone() {
+        let pepper = KeyPepper::new(PepperId::from_bytes([5; 16]), &SecretBytes::new(vec![7; 32]));
+        assert_eq!(format!("{pepper:?}"), "KeyPepper { id: 05050505050505050505050505050505, .. }");
+    }
+}

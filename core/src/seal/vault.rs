@@ -138,3 +138,73 @@ fn derive(root: &Prk, info: &[u8]) -> Zeroizing<[u8; 32]> {
         .expect("INVARIANT: 32 bytes are one block of HKDF-SHA256, which gives up to 255");
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PURPOSES: [SealPurpose; 3] = [SealPurpose::SigningKey, SealPurpose::Pepper, SealPurpose::Receipt];
+
+    fn vault(byte: u8) -> Vault {
+        Vault::new(&MasterKey::from_bytes([byte; 32]))
+    }
+
+    fn secret() -> SecretBytes {
+        SecretBytes::new(b"the secret".to_vec())
+    }
+
+    #[test]
+    fn a_secret_opens_under_the_same_key_purpose_and_context_alone() {
+        for purpose in PURPOSES {
+            let sealed = vault(1).seal(purpose, b"record", [9; 12], &secret()).expect("sealed");
+            assert_eq!(vault(1).open(purpose, b"record", &sealed), Ok(secret()));
+            assert_eq!(vault(2).open(purpose, b"record", &sealed), Err(SealError::Wrong));
+            assert_eq!(vault(1).open(purpose, b"other", &sealed), Err(SealError::Wrong));
+            for other in PURPOSES.into_iter().filter(|other| *other != purpose) {
+                assert_eq!(vault(1).open(other, b"record", &sealed), Err(SealError::Wrong), "{purpose:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sealed_secret_that_was_changed_or_cut_does_not_open() {
+        let sealed = vault(1).seal(SealPurpose::Pepper, b"", [9; 12], &secret()).expect("sealed");
+        for place in 0..sealed.0.len() {
+            let mut changed = sealed.clone();
+            changed.0[place] ^= 1;
+            assert_eq!(vault(1).open(SealPurpose::Pepper, b"", &changed), Err(SealError::Wrong), "{place}");
+            let cut = SealedBytes(sealed.0[..place].to_vec());
+            assert_eq!(vault(1).open(SealPurpose::Pepper, b"", &cut), Err(SealError::Wrong), "{place}");
+        }
+        assert!(!sealed.0.windows(6).any(|bytes| bytes == b"secret"));
+    }
+
+    #[test]
+    fn an_empty_secret_is_sealed_too() {
+        let empty = SecretBytes::new(Vec::new());
+        let sealed = vault(1).seal(SealPurpose::Receipt, b"r", [0; 12], &empty).expect("sealed");
+        assert_eq!(sealed.0.len(), 12 + 16);
+        assert_eq!(vault(1).open(SealPurpose::Receipt, b"r", &sealed), Ok(empty));
+    }
+
+    /// Kept as bytes, because a store written by one version must open in the next.
+    #[test]
+    fn what_was_sealed_once_opens_for_ever() {
+        let sealed = vault(7).seal(SealPurpose::Pepper, b"context", [3; 12], &secret()).expect("sealed");
+        assert_eq!(hex(&sealed.0), PINNED_SEALED);
+        assert_eq!(hex(&vault(7).check_value()), PINNED_CHECK_VALUE);
+        assert_ne!(vault(7).check_value(), vault(8).check_value());
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    const PINNED_SEALED: &str = "030303030303030303030303aee2505c5ebc85502c611a66850a3bcc01cd9913e7dd02d23fef";
+    const PINNED_CHECK_VALUE: &str = "ad16301051464380b121b14a189809bcbd450d103f7c3e7879c0626308a17d09";
+
+    #[test]
+    fn l1_debug_shows_no_key() {
+        assert_eq!(format!("{:?} {:?}", vault(1), MasterKey::from_bytes([1; 32])), "Vault(…) MasterKey(…)");
+    }
+}

@@ -1,1 +1,19 @@
-//! A small ledger API guarded by latchbook.
+//! A small ledger API guarded by latchbook: everything that does not depend on a web framework.
+
+pub mod api;
+pub mod args;
+pub mod instant;
+pub mod money;
+pub mod posted;
+pub mod request;
+pub mod start;
+
+latchbook::scopes! {
+    /// The ledger's scopes.
+    pub mod scopes {
+        /// Read accounts, transactions and balances.
+        LedgerRead = "ledger:read";
+        /// Post transactions.
+        LedgerWrite = "ledger:write";
+    }
+}

@@ -162,7 +162,10 @@ pub fn assert_refused(reply: &Reply, status: u16, error: &str, challenge: Option
     assert_eq!(body["error"], error, "{shown}");
     assert_eq!(body["status"], status, "{shown}");
     assert_eq!(body["type"], format!("urn:latchbook:problem:{error}"), "{shown}");
-    assert!(body["message"].as_str().is_some_and(|message| message.ends_with('.')), "{shown}");
+    assert!(
+        body["message"].as_str().is_some_and(|message| message.ends_with('.') && !message.ends_with("..")),
+        "{shown}"
+    );
     assert!(body["title"].is_string(), "{shown}");
     assert_eq!(reply.header("content-type"), Some("application/problem+json"));
     assert_eq!(reply.header("cache-control"), Some("no-store"));

@@ -1,0 +1,125 @@
+//! Lets a caller in by its access token.
+
+use std::sync::Arc;
+
+use super::token_cache::Seen;
+use super::usage::count;
+use super::{Authority, EntityContext, Inner, Principal, Refusal};
+use crate::check::{EntityRule, Expected, TokenUse, VerifiedToken, check_entity, check_identity, check_use};
+use crate::entity_scope::Reach;
+use crate::jose::CompactToken;
+use crate::model::{EntityId, EntityRef, Rejection, Source, UnixTime};
+
+/// A token as it was shown.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// Its compact form.
+    pub token: &'a str,
+    /// Who shows it.
+    pub source: Source,
+}
+
+impl std::fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Presented").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// The caller that `presented` stands for, of any mounted environment.
+    ///
+    /// A token that was verified before is recognised, so that its signature is not checked again; its lifetime, its
+    /// address ranges and revocation are checked every time. Checks run in the order of [`Rejection`]'s variants.
+    ///
+    /// # Errors
+    /// - [`Refusal::Rejected`] with a reason from [`Rejection::TokenTooLong`] to [`Rejection::Revoked`]
+    /// - [`Refusal::Fault`] if revocations are not known well enough and could not be read
+    pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Principal, Refusal> {
+        self.inner.fresh().await?;
+        self.inner.admit(presented).map_err(|rejection| {
+            count(&self.inner.usage.refused);
+            tracing::debug!(reason = rejection.reason(), "token refused");
+            rejection.into()
+        })
+    }
+
+    /// The entity whose data `principal` may reach, given what the request names.
+    ///
+    /// # Errors
+    /// - [`Rejection::EntityMissing`] if none is named and the rule or the token needs one
+    /// - [`Rejection::EntityMismatch`] if an entity token is shown with another entity
+    /// - [`Rejection::EntityForbidden`] if the developer does not reach it, whether it exists or not
+    /// - [`Refusal::Fault`] if that could not be found out
+    pub async fn entity(
+        &self,
+        principal: &Principal,
+        requested: Option<&EntityId>,
+        rule: EntityRule,
+    ) -> Result<EntityContext, Refusal> {
+        let entity = check_entity(principal.verified(), requested, rule)?;
+        let reference = EntityRef { developer: principal.developer().clone(), id: entity };
+        if !self.inner.reaches(&reference).await? {
+            tracing::debug!(reason = Rejection::EntityForbidden.reason(), "entity refused");
+            return Err(Rejection::EntityForbidden.into());
+        }
+        Ok(EntityContext::new(principal.clone(), reference.id))
+    }
+}
+
+impl Inner {
+    fn admit(&self, presented: &Presented<'_>) -> Result<Principal, Rejection> {
+        let now = self.now();
+        let serial = self.issuers.serial();
+        if let Some(seen) = self.cache.get(presented.token, serial) {
+            let usable = self.check_use(&seen.token, presented.source, now);
+            if usable == Err(Rejection::Expired) {
+                self.cache.remove(presented.token);
+            }
+            usable?;
+            count(&self.usage.recognised);
+            seen.usage.count_request();
+            return Ok(Principal::new(seen));
+        }
+        let token = self.verify(presented.token, now)?;
+        self.check_use(&token, presented.source, now)?;
+        let usage = self.usage.cell(token.developer(), token.key());
+        let seen = Arc::new(Seen { token, issuers: serial, usage });
+        self.cache.insert(presented.token, Arc::clone(&seen));
+        count(&self.usage.verified);
+        seen.usage.count_request();
+        Ok(Principal::new(seen))
+    }
+
+    /// Signature and identity: what does not change while the signing keys stay the same.
+    fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedToken, Rejection> {
+        let compact = CompactToken::parse(token)?;
+        let issuers = self.issuers.current();
+        let (environment, issuer) = issuers.of_key(compact.key_id(), now).ok_or(Rejection::UnknownSigningKey)?;
+        let signed = issuer.verify(&compact)?;
+        let config = self.environment(environment).ok_or(Rejection::UnknownSigningKey)?;
+        check_identity(signed, &Expected { issuer: &config.issuer, audience: &config.audience, environment })
+    }
+
+    fn check_use(&self, token: &VerifiedToken, source: Source, now: UnixTime) -> Result<(), Rejection> {
+        let revocations = self.feed.revocations();
+        check_use(token, &TokenUse { now, policy: &self.config.policy, source, revocations: &revocations })
+    }
+
+    /// Whether the entity's developer reaches it.
+    pub(super) async fn reaches(&self, entity: &EntityRef) -> Result<bool, Refusal> {
+        let now = self.now();
+        if self.reach.holds(entity, now) {
+            return Ok(true);
+        }
+        let removals = self.reach.removals();
+        match self.entity_scope.reaches(&entity.developer, &entity.id).await? {
+            Reach::No => Ok(false),
+            Reach::Yes { reusable_until } => {
+                if let Some(until) = reusable_until {
+                    self.reach.remember(entity.clone(), until, removals);
+                }
+                Ok(true)
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The token issuers in use, one per environment, swapped as a whole when a signing key changes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{Fault, Inner, Refusal};
+use crate::jose::{SigningPair, VerifyingKey};
+use crate::key_store::{KeyStoreExt as _, StoreError};
+use crate::model::{EnvironmentName, PublicKey, SigningKey, SigningKeyId, SigningKeyState, UnixTime};
+use crate::seal::SealPurpose;
+use crate::token_issuer::{JwtIssuer, TokenIssuer};
+
+/// The issuers in use.
+#[derive(Debug)]
+pub(super) struct Issuers {
+    current: RwLock<Arc<IssuerSet>>,
+    serial: AtomicU64,
+    next_serial: AtomicU64,
+    /// A signing key changed and could not be read again yet.
+    outdated: AtomicBool,
+    /// Issuers of the host's own; the store's keys are not used for their environments.
+    foreign: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
+}
+
+/// One issuer per environment, and which environment each signing key belongs to. Immutable.
+#[derive(Debug, Default)]
+pub(super) struct IssuerSet {
+    by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
+    keys: HashMap<SigningKeyId, KeyPlace>,
+    by_text: HashMap<String, SigningKeyId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KeyPlace {
+    environment: EnvironmentName,
+    until: UnixTime,
+}
+
+impl Issuers {
+    pub(super) fn new(foreign: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>) -> Self {
+        Self {
+            current: RwLock::default(),
+            serial: AtomicU64::new(0),
+            next_serial: AtomicU64::new(1),
+            outdated: AtomicBool::new(true),
+            foreign,
+        }
+    }
+
+    /// Whether the host brought an issuer of its own for `environment`.
+    pub(super) fn is_foreign(&self, environment: EnvironmentName) -> bool {
+        self.foreign.contains_key(&environment)
+    }
+
+    /// Which set is in use; a new set has a higher number.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial.load(Ordering::Acquire)
+    }
+
+    pub(super) fn current(&self) -> Arc<IssuerSet> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a changed signing key is still to be read.
+    pub(super) fn outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
+    }
+
+    /// Puts a set in use, unless one that was begun later is.
+    fn install(&self, set: IssuerSet, serial: u64) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if serial > self.serial.load(Ordering::Acquire) {
+            *current = Arc::new(set);
+            self.serial.store(serial, Ordering::Release);
+        }
+    }
+}
+
+impl IssuerSet {
+    /// The environment whose key `kid` is, and its issuer, while the key verifies.
+    pub(super) fn of_key(&self, kid: &str, now: UnixTime) -> Option<(EnvironmentName, &dyn TokenIssuer)> {
+        let place = self.keys.get(self.by_text.get(kid)?).filter(|place| now < place.until)?;
+        Some((place.environment, self.by_environment.get(&place.environment)?.as_ref()))
+    }
+
+    pub(super) fn of_environment(&self, environment: EnvironmentName) -> Option<&Arc<dyn TokenIssuer>> {
+        self.by_environment.get(&environment)
+    }
+
+    pub(super) fn public_keys(&self, environment: EnvironmentName) -> Option<Vec<(SigningKeyId, PublicKey)>> {
+        self.by_environment.get(&environment).map(|issuer| issuer.public_keys())
+    }
+
+    fn add(
+        &mut self,
+        environment: EnvironmentName,
+        issuer: Arc<dyn TokenIssuer>,
+        until: &HashMap<SigningKeyId, UnixTime>,
+    ) {
+        for (id, _) in issuer.public_keys() {
+            let until = until.get(&id).copied().unwrap_or(UnixTime::MAX);
+            self.by_text.insert(id.as_str().to_owned(), id.clone());
+            self.keys.insert(id, KeyPlace { environment, until });
+        }
+        self.by_environment.insert(environment, issuer);
+    }
+}
+
+impl Inner {
+    /// Says that a signing key changed. Until it was read, nothing is verified or issued.
+    pub(super) fn outdate_issuers(&self) {
+        self.issuers.outdated.store(true, Ordering::Release);
+    }
+
+    /// Reads the signing keys and puts issuers for them in use.
+    pub(super) async fn load_issuers(&self) -> Result<(), StoreError> {
+        self.outdate_issuers();
+        let serial = self.issuers.next_serial.fetch_add(1, Ordering::AcqRel);
+        self.issuers.outdated.store(false, Ordering::Release);
+        let built = match self.store.signing_keys().await {
+            Ok(keys) => self.build_issuers(keys.into_iter().map(|(key, _)| key)),
+            Err(error) => Err(error),
+        };
+        match built {
+            Ok(set) => {
+                self.issuers.install(set, serial);
+                Ok(())
+            }
+            Err(error) => {
+                self.outdate_issuers();
+                Err(error)
+            }
+        }
+    }
+
+    /// The issuer that signs for `environment`.
+    pub(super) fn issuer(&self, environment: EnvironmentName) -> Result<Arc<dyn TokenIssuer>, Refusal> {
+        let current = self.issuers.current();
+        let issuer = current.of_environment(environment).cloned();
+        issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))
+    }
+
+    fn build_issuers(&self, keys: impl Iterator<Item = SigningKey>) -> Result<IssuerSet, StoreError> {
+        let mut by_environment: BTreeMap<EnvironmentName, (Vec<VerifyingKey>, Option<Arc<SigningPair>>)> =
+            self.config.environments.keys().map(|name| (*name, Default::default())).collect();
+        let mut until = HashMap::new();
+        for key in keys {
+            let Some((verifying, signer)) = by_environment.get_mut(&key.environment) else { continue };
+            if key.state == SigningKeyState::Retired {
+                continue;
+            }
+            let public = VerifyingKey::new(&key.public).map_err(StoreError::corrupt)?;
+            if *public.id() != key.id {
+                return Err(StoreError::corrupt("a signing key under another key's id"));
+            }
+            verifying.push(public);
+            match key.state {
+                SigningKeyState::Retiring { until: end } => _ = until.insert(key.id, end),
+                SigningKeyState::Active => *signer = self.open_signer(&key)?,
+                SigningKeyState::Next | SigningKeyState::Retired => {}
+            }
+        }
+        let mut set = IssuerSet::default();
+        for (environment, (verifying, signer)) in by_environment {
+            let issuer: Arc<dyn TokenIssuer> = match self.issuers.foreign.get(&environment) {
+                Some(foreign) => Arc::clone(foreign),
+                None => Arc::new(JwtIssuer::new(verifying, signer).map_err(StoreError::corrupt)?),
+            };
+            set.add(environment, issuer, &until);
+        }
+        Ok(set)
+    }
+
+    fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
+        let Some(secrets) = &self.secrets else { return Ok(None) };
+        let private = secrets
+            .vault
+            .open(SealPurpose::SigningKey, key.id.as_str().as_bytes(), &key.private)
+            .map_err(StoreError::corrupt)?;
+        let pair = SigningPair::from_pkcs8(&private).map_err(StoreError::corrupt)?;
+        if *pair.id() != key.id {
+            return Err(StoreError::corrupt("a signing key whose halves do not fit"));
+        }
+        Ok(Some(Arc::new(pair)))
+    }
+}

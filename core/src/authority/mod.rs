@@ -1,0 +1,246 @@
+//! The authority: gathers what a decision needs, asks the pure checks, carries out the verdict in one commit.
+
+mod audit;
+mod authenticate;
+mod builder;
+mod change;
+mod developers;
+mod entities;
+mod exchange;
+mod feed;
+mod issuers;
+mod keys;
+mod limits;
+mod now;
+mod open;
+mod principal;
+mod reach;
+mod refusal;
+mod revocation;
+mod sandboxes;
+mod secrets;
+mod signing_keys;
+mod token_cache;
+mod upkeep;
+mod usage;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use audit::{Audit, AuditReport};
+pub use authenticate::Presented;
+pub use builder::{AuthorityBuilder, BuildError};
+pub use change::Actor;
+pub use developers::Developers;
+pub use entities::{Entities, NewEntity};
+pub use exchange::{Exchange, Issued};
+pub use keys::{CreatedKey, KeyView, Keys};
+pub use limits::Limits;
+pub use principal::{EntityContext, Principal};
+pub use refusal::{Fault, Refusal};
+pub use revocation::Revocation;
+pub use sandboxes::{OpenedSandbox, SandboxActor, SandboxOrder, Sandboxes};
+pub use signing_keys::{ImportError, SigningKeys};
+pub use usage::Statistics;
+
+use crate::check::{Brand, TokenPolicy};
+use crate::clock::Clock;
+use crate::entity_scope::EntityScope;
+use crate::key_store::{KeyStore, Sharing};
+use crate::model::{Algorithm, EnvironmentName, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
+use crate::random::SecureRandom;
+use crate::sandbox::Sandbox;
+
+/// Everything latchbook decides, over one store. Cheap to clone: clones share one state.
+///
+/// One process builds one authority for a store, and spawns its [`upkeep`](Self::upkeep).
+#[derive(Clone)]
+pub struct Authority {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+    entity_scope: Arc<dyn EntityScope>,
+    sandbox: Arc<dyn Sandbox>,
+    config: Config,
+    /// `None` in an authority that was built without a master key: it verifies, and never issues or changes anything.
+    secrets: Option<secrets::Secrets>,
+    time: now::Time,
+    feed: feed::Feed,
+    issuers: issuers::Issuers,
+    cache: token_cache::TokenCache,
+    reach: reach::ReachCache,
+    limits: limits::LimitTables,
+    usage: usage::Usage,
+    refused: usage::RefusedExchanges,
+}
+
+/// What the host decided.
+struct Config {
+    issuer: String,
+    environments: BTreeMap<EnvironmentName, EnvironmentConfig>,
+    home: EnvironmentName,
+    brand: Brand,
+    policy: TokenPolicy,
+    registry: ScopeRegistry,
+    max_staleness: Duration,
+}
+
+/// What the host decided for one environment.
+struct EnvironmentConfig {
+    issuer: String,
+    audience: String,
+    algorithm: Algorithm,
+}
+
+/// How well the authority is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// How long ago the change feed was read; zero on a store that one authority alone writes.
+    pub feed_age: Duration,
+    /// Revocations in memory.
+    pub revocations: usize,
+    /// Verified tokens in memory.
+    pub cached_tokens: usize,
+}
+
+impl Authority {
+    /// A builder.
+    #[must_use]
+    pub fn builder() -> AuthorityBuilder {
+        AuthorityBuilder::new()
+    }
+
+    /// The environment that routes serve unless they say otherwise.
+    #[must_use]
+    pub fn home(&self) -> EnvironmentName {
+        self.inner.config.home
+    }
+
+    /// The mounted environments, in order.
+    #[must_use]
+    pub fn environments(&self) -> Vec<EnvironmentName> {
+        self.inner.config.environments.keys().copied().collect()
+    }
+
+    /// The host's issuer URL, without an environment.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.inner.config.issuer
+    }
+
+    /// The scopes that exist.
+    #[must_use]
+    pub fn scopes(&self) -> &ScopeRegistry {
+        &self.inner.config.registry
+    }
+
+    /// The policy that tokens are made and checked by.
+    #[must_use]
+    pub fn policy(&self) -> &TokenPolicy {
+        &self.inner.config.policy
+    }
+
+    /// The instant that decisions are made at: never before what was pruned, and never going back.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.inner.now()
+    }
+
+    /// The keys that verify tokens of `environment`, to be published; `None` where it is not mounted.
+    #[must_use]
+    pub fn public_keys(&self, environment: EnvironmentName) -> Option<Vec<(SigningKeyId, PublicKey)>> {
+        self.inner.issuers.current().public_keys(environment)
+    }
+
+    /// Developers: create, suspend, resume.
+    #[must_use]
+    pub fn developers(&self) -> Developers<'_> {
+        Developers { inner: &self.inner }
+    }
+
+    /// API keys: create, list, revoke.
+    #[must_use]
+    pub fn keys(&self) -> Keys<'_> {
+        Keys { inner: &self.inner }
+    }
+
+    /// Entities: create, list, remove.
+    #[must_use]
+    pub fn entities(&self) -> Entities<'_> {
+        Entities { inner: &self.inner }
+    }
+
+    /// Sandboxes: open.
+    #[must_use]
+    pub fn sandboxes(&self) -> Sandboxes<'_> {
+        Sandboxes { inner: &self.inner }
+    }
+
+    /// Signing keys: list, generate, import, retire.
+    #[must_use]
+    pub fn signing_keys(&self) -> SigningKeys<'_> {
+        SigningKeys { inner: &self.inner }
+    }
+
+    /// Revocation of single tokens.
+    #[must_use]
+    pub fn revocation(&self) -> Revocation<'_> {
+        Revocation { inner: &self.inner }
+    }
+
+    /// Audit chains: read, verify.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit { inner: &self.inner }
+    }
+
+    /// Asks the store for an answer, and reads the change feed where it is older than `max_staleness`.
+    ///
+    /// # Errors
+    /// [`Refusal::Fault`] if the store does not answer or the feed cannot be read.
+    pub async fn health(&self) -> Result<Health, Refusal> {
+        self.inner.store.get(&[crate::model::RecordKey::Settings]).await?;
+        self.inner.fresh().await?;
+        let feed_age = match self.inner.store.sharing() {
+            Sharing::Exclusive => Duration::ZERO,
+            Sharing::Shared => self.inner.feed.age(&self.inner.time),
+        };
+        Ok(Health { feed_age, revocations: self.inner.feed.revocations().len(), cached_tokens: self.inner.cache.len() })
+    }
+
+    /// What was counted since the authority was built.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.inner.usage.statistics(self.inner.cache.len(), self.inner.feed.revocations().len())
+    }
+}
+
+impl Inner {
+    fn now(&self) -> UnixTime {
+        self.time.now()
+    }
+
+    fn environment(&self, environment: EnvironmentName) -> Option<&EnvironmentConfig> {
+        self.config.environments.get(&environment)
+    }
+
+    fn secrets(&self) -> Result<&secrets::Secrets, Refusal> {
+        self.secrets.as_ref().ok_or(Refusal::Fault(Fault::NoMasterKey))
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority")
+            .field("issuer", &self.inner.config.issuer)
+            .field("environments", &self.environments())
+            .field("store", &self.inner.store)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! The one background task: follows the feed, writes counts, prunes, removes what has ended.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::{Event, Tries};
+use super::{Authority, Inner, Refusal};
+use crate::key_store::Sharing;
+use crate::model::{AuditAction, AuditActor, ChainId, Source};
+
+/// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_STEP: usize = 500;
+
+/// When each part of the work is due, by the monotonic clock.
+#[derive(Debug, Default)]
+struct Due {
+    feed: Duration,
+    refusals: Duration,
+    prune: Duration,
+}
+
+impl Authority {
+    /// Everything that must be done from time to time. Spawn it once; it ends when the last clone of the authority is
+    /// dropped. No decision is wrong without it, but counts are not written, memory is not trimmed and, on a shared
+    /// store, requests read the feed themselves.
+    pub fn upkeep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let clock = Arc::clone(&self.inner.clock);
+        let inner = Arc::downgrade(&self.inner);
+        async move {
+            let mut due = Due::default();
+            loop {
+                match inner.upgrade() {
+                    Some(inner) => inner.keep_up(&mut due).await,
+                    None => return,
+                }
+                clock.sleep(FLUSH_EVERY).await;
+            }
+        }
+    }
+
+    /// Writes what is counted in memory. Call it before the process ends.
+    ///
+    /// # Errors
+    /// [`Refusal::Fault`] if the store did not answer; the counts stay in memory.
+    pub async fn shutdown(&self) -> Result<(), Refusal> {
+        self.inner.write_usage().await?;
+        self.inner.write_refusals().await
+    }
+}
+
+impl Inner {
+    async fn keep_up(&self, due: &mut Due) {
+        let now = self.time.monotonic();
+        if self.store.sharing() == Sharing::Shared && now >= due.feed {
+            due.feed = now + (self.config.max_staleness / 5).min(Duration::from_secs(1));
+            report("reading the change feed", self.read_feed().await.map_err(Refusal::from));
+        }
+        if self.secrets.is_none() {
+            self.feed.revocations_mut().prune(self.now());
+            return;
+        }
+        report("writing usage", self.write_usage().await);
+        if now >= due.refusals {
+            due.refusals = now + REFUSALS_EVERY;
+            report("writing refused exchanges", self.write_refusals().await);
+        }
+        if now >= due.prune {
+            due.prune = now + PRUNE_EVERY;
+            self.feed.revocations_mut().prune(self.now());
+            report("pruning", self.prune().await);
+            report("removing ended sandboxes", self.remove_ended_sandboxes().await);
+            report("retiring signing keys", self.retire_ended_signing_keys().await);
+        }
+    }
+
+    async fn write_usage(&self) -> Result<(), Refusal> {
+        let merges = self.usage.drain(self.now());
+        if merges.is_empty() || self.secrets.is_none() {
+            return Ok(());
+        }
+        let written = match self.new_set() {
+            Ok(mut set) => {
+                set.merge.clone_from(&merges);
+                self.commit(set, &mut Tries::default()).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        if !matches!(written, Ok(true)) {
+            // Counted twice is better than lost, should the commit have been done after all.
+            self.usage.give_back(&merges);
+        }
+        written.map(|_| ())
+    }
+
+    async fn write_refusals(&self) -> Result<(), Refusal> {
+        let refused = self.refused.drain();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let written = self.commit_refusals(&refused).await;
+        if !matches!(written, Ok(true)) {
+            self.refused.give_back(refused);
+        }
+        written.map(|_| ())
+    }
+
+    async fn commit_refusals(&self, refused: &super::usage::Refused) -> Result<bool, Refusal> {
+        let mut set = self.new_set()?;
+        for ((environment, reason), count) in refused {
+            self.audit(
+                &mut set,
+                Event {
+                    chain: ChainId::System(*environment),
+                    actor: AuditActor::Upkeep,
+                    source: Source::UNKNOWN,
+                    action: AuditAction::ExchangesRefused,
+                    subject: reason,
+                    details: &[("count", &count.to_string())],
+                },
+            )?;
+        }
+        self.commit(set, &mut Tries::default()).await
+    }
+
+    async fn prune(&self) -> Result<(), Refusal> {
+        let before = self.now();
+        let mut removed = 0;
+        loop {
+            let step = self.store.prune(before, PRUNE_STEP).await?;
+            removed += step.removed;
+            if !step.more {
+                break;
+            }
+        }
+        self.time.raise_floor(before);
+        if removed == 0 {
+            return Ok(());
+        }
+        let mut set = self.new_set()?;
+        self.audit(
+            &mut set,
+            Event {
+                chain: ChainId::System(self.config.home),
+                actor: AuditActor::Upkeep,
+                source: Source::UNKNOWN,
+                action: AuditAction::StorePruned,
+                subject: "",
+                details: &[("rows", &removed.to_string())],
+            },
+        )?;
+        self.commit(set, &mut Tries::default()).await.map(|_| ())
+    }
+}
+
+fn report(task: &'static str, done: Result<(), Refusal>) {
+    if let Err(refusal) = done {
+        tracing::warn!(%refusal, task, "upkeep failed and will try again");
+    }
+}
