@@ -47,9 +47,7 @@ pub(crate) fn respond(reply: Reply) -> Response {
         response = response.header(name, value);
     }
     // INVARIANT: the policy prints statuses and fields that HTTP allows; should it not, nothing half-right leaves.
-    response
-        .body(Body::from(reply.body))
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    response.body(Body::from(reply.body)).unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 #[cfg(test)]

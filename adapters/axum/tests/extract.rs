@@ -46,10 +46,7 @@ fn app(gate: &Gate) -> Router {
         .route("/scope/one", get(|p: RequireScope<AnyOf<(LedgerRead, LedgerWrite)>>| async move { who(&p) }))
         .route("/scope/sandbox", get(|p: RequireScope<LedgerRead, Sandboxed>| async move { who(&p) }))
         .route("/either", get(|p: AnyPrincipal| async move { who(&p) }))
-        .route(
-            "/maybe",
-            get(|p: MaybePrincipal| async move { p.as_ref().map_or_else(|| "nobody".to_owned(), who) }),
-        )
+        .route("/maybe", get(|p: MaybePrincipal| async move { p.as_ref().map_or_else(|| "nobody".to_owned(), who) }))
         .route("/entity", get(|e: EntityContext| async move { e.entity_id().to_string() }))
         .route("/entity/write", get(|e: EntityContext<LedgerWrite>| async move { e.entity_id().to_string() }))
         .route(
@@ -278,7 +275,7 @@ async fn the_callers_address_is_the_sockets() {
         metadata: Metadata::default(),
     };
     let authority = &cast.world.authority;
-    let made = authority.keys().create(&Actor::Host, Source::UNKNOWN, &cast.holder.developer, new).await.unwrap();
+    let made = authority.keys().create(&Actor::Host, Source::UNKNOWN, &cast.holder.developer, &new).await.unwrap();
     let exchange = Exchange {
         developer: "acme",
         api_key: &made.text,
@@ -308,7 +305,15 @@ async fn l1_extractors_clone_and_print_without_the_token() {
         five: EntityContext,
         six: MaybeEntity,
     ) -> String {
-        format!("{:?} {:?} {:?} {:?} {:#?} {:?}", one.clone(), two.clone(), three.clone(), four.clone(), five.clone(), six.clone())
+        format!(
+            "{:?} {:?} {:?} {:?} {:#?} {:?}",
+            one.clone(),
+            two.clone(),
+            three.clone(),
+            four.clone(),
+            five.clone(),
+            six.clone()
+        )
     }
     let cast = cast().await;
     let app = Router::new().route("/", get(print)).with_state(Gate::new(cast.world.authority.clone()));

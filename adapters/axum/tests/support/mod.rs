@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -87,7 +88,7 @@ impl World {
 
     pub async fn entity(&self, developer: &DeveloperRef, id: &str) -> EntityRef {
         let new = NewEntity { id: Some(EntityId::parse(id).unwrap()), legal_name: "An entity".into() };
-        self.authority.entities().create(&Actor::Host, Source::UNKNOWN, developer, new).await.unwrap().reference
+        self.authority.entities().create(&Actor::Host, Source::UNKNOWN, developer, &new).await.unwrap().reference
     }
 
     pub async fn key(&self, developer: &DeveloperRef, scopes: &str) -> Holder {
@@ -102,7 +103,7 @@ impl World {
             allowed_ips: Vec::new(),
             metadata: Metadata::default(),
         };
-        let made = self.authority.keys().create(&Actor::Host, Source::UNKNOWN, developer, new).await.unwrap();
+        let made = self.authority.keys().create(&Actor::Host, Source::UNKNOWN, developer, &new).await.unwrap();
         Holder { developer: developer.clone(), key: made.key.id, text: made.text }
     }
 

@@ -69,8 +69,8 @@ impl Raw {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes =
-            format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", self.method, self.target).into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", self.method, self.target)
+            .into_bytes();
         let mut put = |name: &str, value: &[u8]| {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
@@ -106,5 +106,9 @@ fn parse(answer: &[u8]) -> Answer {
     }
     // When it was sent says nothing about what was answered.
     headers.remove("date");
-    Answer { status: StatusCode::from_bytes(status.as_bytes()).expect("a status"), headers, body: answer[end + 4..].to_vec() }
+    Answer {
+        status: StatusCode::from_bytes(status.as_bytes()).expect("a status"),
+        headers,
+        body: answer[end + 4..].to_vec(),
+    }
 }
