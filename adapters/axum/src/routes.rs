@@ -27,7 +27,6 @@ use crate::reply::respond;
 ///
 /// # Panics
 /// Like every route that is added twice: [`Router::merge`] panics where the host already has one of these paths.
-#[must_use]
 pub fn routes<S>(gate: &Gate) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
