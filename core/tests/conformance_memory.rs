@@ -14,5 +14,6 @@ fn a_store_in_memory_conforms() {
 
 #[test]
 fn a_shared_store_in_memory_conforms_behind_a_pointer() {
-    block_on(conformance::run(async || Ok(Arc::new(MemoryStore::shared()) as Arc<dyn KeyStore>))).expect("as a pointer");
+    block_on(conformance::run(async || Ok(Arc::new(MemoryStore::shared()) as Arc<dyn KeyStore>)))
+        .expect("as a pointer");
 }

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use futures_executor::block_on;
 use latchbook_core::key_store::conformance::samples;
 use latchbook_core::key_store::{KeyStore as _, KeyStoreExt as _};
-use latchbook_core::model::{ChainId, ChangeId, ChangeSet, FIRST_LINK, FeedPosition, Index, Record, RecordKey, UnixTime};
+use latchbook_core::model::{
+    ChainId, ChangeId, ChangeSet, FIRST_LINK, FeedPosition, Index, Record, RecordKey, UnixTime,
+};
 use latchbook_redb::RedbStore;
 
 const CHILD: &str = "LATCHBOOK_CRASH_TEST_STORE";

@@ -21,7 +21,10 @@ fn r5_racing_changes_are_each_done_whole_or_not_at_all() {
             thread::spawn(move || {
                 let mut won = 0;
                 for round in 0..10_u8 {
-                    let mut set = ChangeSet::new(ChangeId::from_bytes([thread + 1, round, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), UnixTime::from_seconds(1));
+                    let mut set = ChangeSet::new(
+                        ChangeId::from_bytes([thread + 1, round, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+                        UnixTime::from_seconds(1),
+                    );
                     // Every thread wants the round's entity, and a key of its own with it.
                     let key = samples::key_id(u64::from(thread) * 100 + u64::from(round)).unwrap();
                     set.insert = vec![

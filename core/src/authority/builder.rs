@@ -58,7 +58,7 @@ impl AuthorityBuilder {
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom::new()),
             entity_scope: None,
-            sandbox: Arc::new(FixtureSandbox::default()),
+            sandbox: Arc::new(FixtureSandbox),
             signing_keys: Vec::new(),
             token_issuers: BTreeMap::new(),
             algorithms: BTreeMap::new(),

@@ -71,6 +71,7 @@ struct Opened {
     key: String,
     token: String,
     entity: String,
+    expires_at: String,
 }
 
 fn text(value: &Value) -> String {
@@ -82,10 +83,11 @@ fn open_sandbox(server: &Server) -> Opened {
     let (status, answer) = server.call("POST", "/v1/sandbox", "", Some(&order));
     assert_eq!(status, 201, "{answer}");
     let key = text(&answer["data"]["developer"]["apiKey"]);
+    let expires_at = text(&answer["data"]["expiresAt"]);
     let exchange = json!({"developerId": "platypus", "apiKey": key});
     let (status, issued) = server.call("POST", "/v1/developers/auth/generate-token", "", Some(&exchange));
     assert_eq!(status, 200, "{issued}");
-    Opened { key, token: text(&issued["access_token"]), entity: text(&answer["data"]["entity"]["id"]) }
+    Opened { key, token: text(&issued["access_token"]), entity: text(&answer["data"]["entity"]["id"]), expires_at }
 }
 
 fn transaction(server: &Server, opened: &Opened) -> Value {
@@ -141,7 +143,7 @@ fn a_session_survives_a_restart_and_leaves_no_secret_behind() {
     assert_eq!(status("POST", &path, &opened.token, Some(&equal)), 400);
     let (_, report) = server.call("GET", &format!("/v1/reports/balances?entityId={entity}"), &opened.token, None);
     assert_eq!(report["totalDebit"], report["totalCredit"]);
-    let new = json!({"name": "second", "scopes": ["ledger:read"]});
+    let new = json!({"name": "second", "scopes": ["ledger:read"], "expiresAt": opened.expires_at});
     let (code, made) = server.call("POST", "/v1/developers/keys", &opened.token, Some(&new));
     assert_eq!(code, 201, "{made}");
     let revoked = text(&made["apiKey"]);
@@ -189,7 +191,7 @@ fn s1_a_kill_loses_nothing_that_was_acknowledged() {
                     .collect::<Vec<_>>()
             });
             let made = scope.spawn(|| {
-                let new = json!({"name": "k", "scopes": ["ledger:read"]});
+                let new = json!({"name": "k", "scopes": ["ledger:read"], "expiresAt": opened.expires_at});
                 let calls =
                     std::iter::from_fn(|| try_call(&address, "POST", "/v1/developers/keys", &opened.token, Some(&new)));
                 calls

@@ -46,7 +46,8 @@ struct FaultyOrigin {
 impl Origin for FaultyOrigin {
     fn open(&self) -> Result<Database, StoreError> {
         self.opened.fetch_add(1, Ordering::SeqCst);
-        let file = std::fs::OpenOptions::new().read(true).write(true).open(&self.path).map_err(StoreError::unavailable)?;
+        let file =
+            std::fs::OpenOptions::new().read(true).write(true).open(&self.path).map_err(StoreError::unavailable)?;
         let file = FileBackend::new(file).map_err(fault)?;
         Database::builder().create_with_backend(Faulty { file, broken: Arc::clone(&self.broken) }).map_err(fault)
     }

@@ -1,7 +1,6 @@
 //! A store on the bench: changes with ids of their own, and reads in full.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -105,23 +104,19 @@ impl Bench {
 
 /// What each of `futures` gives, all of them under way at once.
 pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<(Option<Pin<Box<F>>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Some(Box::pin(future)), None)).collect();
+    let mut running: Vec<_> = futures.into_iter().map(|future| Some(Box::pin(future))).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     poll_fn(|context| {
-        let mut left = false;
-        for (running, output) in &mut running {
-            if let Some(future) = running {
-                match future.as_mut().poll(context) {
-                    Poll::Ready(ready) => {
-                        *output = Some(ready);
-                        *running = None;
-                    }
-                    Poll::Pending => left = true,
-                }
+        for (slot, output) in running.iter_mut().zip(&mut outputs) {
+            if let Some(future) = slot
+                && let Poll::Ready(ready) = future.as_mut().poll(context)
+            {
+                *output = Some(ready);
+                *slot = None;
             }
         }
-        if left { Poll::Pending } else { Poll::Ready(()) }
+        if running.iter().any(Option::is_some) { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
+    outputs.into_iter().flatten().collect()
 }

@@ -8,12 +8,6 @@ use crate::model::{
     Revision, Row, StoreMeta, Stored,
 };
 
-impl From<crate::model::IdError> for Problem {
-    fn from(error: crate::model::IdError) -> Self {
-        Self(format!("a sample is wrong: {error}"))
-    }
-}
-
 fn developer(id: &str) -> Result<(DeveloperRef, Record, RecordKey), Problem> {
     let reference = samples::developer_ref(id)?;
     let record = Record::Developer(samples::developer(&reference));

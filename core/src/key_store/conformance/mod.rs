@@ -30,6 +30,7 @@ use std::sync::Arc;
 use bench::Bench;
 
 use super::{KeyStore, StoreError};
+use crate::model::IdError;
 
 /// Runs every check, each on a store of its own that `fresh` makes, empty.
 ///
@@ -95,6 +96,12 @@ struct Problem(String);
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self(format!("the store failed: {error}"))
+    }
+}
+
+impl From<IdError> for Problem {
+    fn from(error: IdError) -> Self {
+        Self(format!("a sample is wrong: {error}"))
     }
 }
 
