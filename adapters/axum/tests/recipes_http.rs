@@ -273,15 +273,9 @@ async fn k1_k2_k3_e12_every_failed_exchange_gets_the_same_bytes() {
     let secret = "A".repeat(43);
     let unknown = print_key_text(&brand, LIVE, KeyId::parse("0123456789abcdEF").unwrap(), &secret);
     let wrong_secret = print_key_text(&brand, LIVE, acme.key, &secret);
-    let letter = good.rfind(|c: char| c.is_ascii_alphabetic()).unwrap();
-    let swapped_case: String = good
-        .char_indices()
-        .map(|(at, c)| match (at == letter, c.is_ascii_lowercase()) {
-            (true, true) => c.to_ascii_uppercase(),
-            (true, false) => c.to_ascii_lowercase(),
-            _ => c,
-        })
-        .collect();
+    let letter = good.rfind(|c: char| c.is_ascii_lowercase()).expect("a letter");
+    let mut swapped_case = good.to_owned();
+    swapped_case[letter..=letter].make_ascii_uppercase();
     let last = if good.ends_with('0') { "1" } else { "0" };
     let keys: Vec<(&str, &str, SecretText)> = vec![
         ("unknown key", "acme", unknown),
