@@ -48,10 +48,14 @@ fn b64token(rest: &[u8]) -> Result<&str, Rejection> {
     if token.len() > MAX_TOKEN {
         return Err(Rejection::TokenTooLong);
     }
-    let padding = token.iter().rev().take_while(|&&byte| byte == b'=').count();
-    let unpadded = token.get(..token.len() - padding).unwrap_or_default();
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    if unpadded.is_empty() || !unpadded.iter().all(allowed) {
+    // Padding may end each part, not the whole alone: a padded part is a bad token, not a bad field. Elsewhere `=` makes
+    // an auth-param, which is no token.
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'+' | b'/');
+    let is_part = |part: &[u8]| {
+        let padding = part.iter().rev().take_while(|&&byte| byte == b'=').count();
+        part.get(..part.len() - padding).unwrap_or_default().iter().all(allowed)
+    };
+    if token.iter().all(|&byte| byte == b'=') || !token.split(|&byte| byte == b'.').all(is_part) {
         return Err(Rejection::CredentialMalformed);
     }
     std::str::from_utf8(token).map_err(|_| Rejection::CredentialMalformed)
