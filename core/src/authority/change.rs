@@ -53,6 +53,20 @@ pub(super) struct Event<'a> {
     pub(super) details: &'a [(&'a str, &'a str)],
 }
 
+impl<'a> Event<'a> {
+    /// An event of `developer`'s own chain, with no details.
+    pub(super) fn about(
+        developer: &DeveloperRef,
+        actor: &Actor<'_>,
+        source: Source,
+        action: AuditAction,
+        subject: &'a str,
+    ) -> Self {
+        let chain = ChainId::Developer(developer.clone());
+        Self { chain, actor: actor.audit_actor(), source, action, subject, details: &[] }
+    }
+}
+
 impl Inner {
     /// An empty set, made now.
     pub(super) fn new_set(&self) -> Result<ChangeSet, Refusal> {

@@ -6,8 +6,8 @@ use super::change::{Event, Tries};
 use super::{Actor, Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Announcement, AuditAction, ChainId, ChangeSet, Developer, DeveloperRef, DeveloperStatus, Index, Page, Position,
-    Record, RecordKey, Rejection, Row, Source, Stored, UnixTime, checked_name,
+    Announcement, AuditAction, ChangeSet, Developer, DeveloperRef, DeveloperStatus, Index, Page, Position, Record,
+    RecordKey, Rejection, Row, Source, Stored, UnixTime, checked_name,
 };
 
 /// Developers: create, suspend, resume, revoke everything.
@@ -35,14 +35,7 @@ impl Developers<'_> {
         let made = inner.new_developer(&mut set, developer, name)?;
         inner.audit(
             &mut set,
-            Event {
-                chain: ChainId::Developer(developer.clone()),
-                actor: actor.audit_actor(),
-                source,
-                action: AuditAction::DeveloperCreated,
-                subject: developer.id.as_str(),
-                details: &[],
-            },
+            Event::about(developer, actor, source, AuditAction::DeveloperCreated, developer.id.as_str()),
         )?;
         match inner.commit(set, &mut Tries::default()).await? {
             true => Ok(made),
@@ -140,17 +133,7 @@ impl Developers<'_> {
                 inner.announce(&mut set, raised);
             }
             set.update.push(Record::Developer(changed));
-            inner.audit(
-                &mut set,
-                Event {
-                    chain: ChainId::Developer(developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action,
-                    subject: developer.id.as_str(),
-                    details: &[],
-                },
-            )?;
+            inner.audit(&mut set, Event::about(developer, actor, source, action, developer.id.as_str()))?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(());
             }

@@ -7,8 +7,8 @@ use super::developers::INVALID_NAME;
 use super::{Actor, Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Announcement, AuditAction, ChainId, ChangeSet, DeveloperRef, Entity, EntityId, EntityRef, Index, Page, Position,
-    Record, RecordKey, Rejection, Row, Source, Stored, checked_name,
+    Announcement, AuditAction, ChangeSet, DeveloperRef, Entity, EntityId, EntityRef, Index, Page, Position, Record,
+    RecordKey, Rejection, Row, Source, Stored, checked_name,
 };
 use crate::random;
 
@@ -62,14 +62,7 @@ impl Entities<'_> {
             let made = inner.new_entity(&mut set, developer, id, &new.legal_name)?;
             inner.audit(
                 &mut set,
-                Event {
-                    chain: ChainId::Developer(developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action: AuditAction::EntityCreated,
-                    subject: made.reference.id.as_str(),
-                    details: &[],
-                },
+                Event::about(developer, actor, source, AuditAction::EntityCreated, made.reference.id.as_str()),
             )?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(made);
@@ -123,14 +116,7 @@ impl Entities<'_> {
             inner.announce(&mut set, Announcement::EntityRemoved { entity: entity.clone() });
             inner.audit(
                 &mut set,
-                Event {
-                    chain: ChainId::Developer(entity.developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action: AuditAction::EntityRemoved,
-                    subject: entity.id.as_str(),
-                    details: &[],
-                },
+                Event::about(&entity.developer, actor, source, AuditAction::EntityRemoved, entity.id.as_str()),
             )?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(());

@@ -150,17 +150,7 @@ impl Keys<'_> {
             key.revoked_at = Some(set.at);
             set.update.push(Record::ApiKey(key));
             inner.announce(&mut set, Announcement::KeyRevoked { environment: developer.environment, key: id });
-            inner.audit(
-                &mut set,
-                Event {
-                    chain: ChainId::Developer(developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action: AuditAction::KeyRevoked,
-                    subject: id.as_str(),
-                    details: &[],
-                },
-            )?;
+            inner.audit(&mut set, Event::about(developer, actor, source, AuditAction::KeyRevoked, id.as_str()))?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(());
             }

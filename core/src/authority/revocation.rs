@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::change::{Event, Tries};
 use super::{Actor, Inner, Refusal};
-use crate::model::{Announcement, AuditAction, ChainId, DeveloperRef, Rejection, Source, TokenId, UnixTime};
+use crate::model::{Announcement, AuditAction, DeveloperRef, Rejection, Source, TokenId, UnixTime};
 
 /// Revocation of single tokens.
 #[derive(Clone, Copy)]
@@ -38,17 +38,7 @@ impl Revocation<'_> {
                 return Ok(());
             }
             inner.announce(&mut set, Announcement::TokenRevoked { environment: developer.environment, token });
-            inner.audit(
-                &mut set,
-                Event {
-                    chain: ChainId::Developer(developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action: AuditAction::TokenRevoked,
-                    subject: token.as_str(),
-                    details: &[],
-                },
-            )?;
+            inner.audit(&mut set, Event::about(developer, actor, source, AuditAction::TokenRevoked, token.as_str()))?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(());
             }
