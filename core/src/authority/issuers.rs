@@ -27,8 +27,8 @@ pub(super) struct Issuers {
 #[derive(Debug, Default)]
 pub(super) struct IssuerSet {
     by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
-    keys: HashMap<SigningKeyId, KeyPlace>,
-    by_text: HashMap<String, SigningKeyId>,
+    /// By `kid`.
+    keys: HashMap<String, KeyPlace>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl Issuers {
 impl IssuerSet {
     /// The environment whose key `kid` is, and its issuer, while the key verifies.
     pub(super) fn of_key(&self, kid: &str, now: UnixTime) -> Option<(EnvironmentName, &dyn TokenIssuer)> {
-        let place = self.keys.get(self.by_text.get(kid)?).filter(|place| now < place.until)?;
+        let place = self.keys.get(kid).filter(|place| now < place.until)?;
         Some((place.environment, self.by_environment.get(&place.environment)?.as_ref()))
     }
 
@@ -100,8 +100,7 @@ impl IssuerSet {
     ) {
         for (id, _) in issuer.public_keys() {
             let until = until.get(&id).copied().unwrap_or(UnixTime::MAX);
-            self.by_text.insert(id.as_str().to_owned(), id.clone());
-            self.keys.insert(id, KeyPlace { environment, until });
+            self.keys.insert(id.as_str().to_owned(), KeyPlace { environment, until });
         }
         self.by_environment.insert(environment, issuer);
     }
@@ -115,7 +114,6 @@ impl Inner {
 
     /// Reads the signing keys and puts issuers for them in use.
     pub(super) async fn load_issuers(&self) -> Result<(), StoreError> {
-        self.outdate_issuers();
         let serial = self.issuers.next_serial.fetch_add(1, Ordering::AcqRel);
         self.issuers.outdated.store(false, Ordering::Release);
         let built = match self.store.signing_keys().await {
