@@ -1,7 +1,7 @@
 //! The token issuers in use, one per environment, swapped as a whole when a signing key changes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Fault, Inner, Refusal};
@@ -17,8 +17,10 @@ pub(super) struct Issuers {
     current: RwLock<Arc<IssuerSet>>,
     serial: AtomicU64,
     next_serial: AtomicU64,
-    /// A signing key changed and could not be read again yet.
-    outdated: AtomicBool,
+    /// How often a signing key was said to have changed.
+    changes: AtomicU64,
+    /// How many of these changes were read.
+    read_changes: AtomicU64,
     /// Issuers of the host's own; the store's keys are not used for their environments.
     foreign: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
 }
@@ -43,7 +45,8 @@ impl Issuers {
             current: RwLock::default(),
             serial: AtomicU64::new(0),
             next_serial: AtomicU64::new(1),
-            outdated: AtomicBool::new(true),
+            changes: AtomicU64::new(1),
+            read_changes: AtomicU64::new(0),
             foreign,
         }
     }
@@ -64,7 +67,7 @@ impl Issuers {
 
     /// Whether a changed signing key is still to be read.
     pub(super) fn outdated(&self) -> bool {
-        self.outdated.load(Ordering::Acquire)
+        self.changes.load(Ordering::Acquire) != self.read_changes.load(Ordering::Acquire)
     }
 
     /// Puts a set in use, unless one that was begun later is.
@@ -109,27 +112,17 @@ impl IssuerSet {
 impl Inner {
     /// Says that a signing key changed. Until it was read, nothing is verified or issued.
     pub(super) fn outdate_issuers(&self) {
-        self.issuers.outdated.store(true, Ordering::Release);
+        self.issuers.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Reads the signing keys and puts issuers for them in use.
     pub(super) async fn load_issuers(&self) -> Result<(), StoreError> {
         let serial = self.issuers.next_serial.fetch_add(1, Ordering::AcqRel);
-        self.issuers.outdated.store(false, Ordering::Release);
-        let built = match self.store.signing_keys().await {
-            Ok(keys) => self.build_issuers(keys.into_iter().map(|(key, _)| key)),
-            Err(error) => Err(error),
-        };
-        match built {
-            Ok(set) => {
-                self.issuers.install(set, serial);
-                Ok(())
-            }
-            Err(error) => {
-                self.outdate_issuers();
-                Err(error)
-            }
-        }
+        let changes = self.issuers.changes.load(Ordering::Acquire);
+        let keys = self.store.signing_keys().await?;
+        self.issuers.install(self.build_issuers(keys.into_iter().map(|(key, _)| key))?, serial);
+        self.issuers.read_changes.fetch_max(changes, Ordering::AcqRel);
+        Ok(())
     }
 
     /// The issuer that signs for `environment`.

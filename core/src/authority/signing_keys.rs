@@ -42,6 +42,8 @@ impl SigningKeys<'_> {
             let found = keys.into_iter().find(|(key, _)| key.environment == environment && key.id == *id);
             let (key, revision) = found.ok_or(Rejection::NotFound)?;
             if key.state == SigningKeyState::Retired {
+                // By another process, or by a change of ours that nobody answered for: then it is not in force here yet.
+                inner.read_feed().await?;
                 return Ok(());
             }
             if key.state == SigningKeyState::Active {
