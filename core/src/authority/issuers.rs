@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::{Fault, Inner, Refusal};
 use crate::jose::{SigningPair, VerifyingKey};
 use crate::key_store::{KeyStoreExt as _, StoreError};
-use crate::model::{EnvironmentName, PublicKey, SigningKey, SigningKeyId, SigningKeyState, UnixTime};
+use crate::model::{
+    EnvironmentName, Expectation, PublicKey, RecordKey, Revision, SigningKey, SigningKeyId, SigningKeyState, UnixTime,
+};
 use crate::seal::SealPurpose;
 use crate::token_issuer::{JwtIssuer, TokenIssuer};
 
@@ -29,6 +31,8 @@ pub(super) struct Issuers {
 #[derive(Debug, Default)]
 pub(super) struct IssuerSet {
     by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
+    /// The record of the key that signs, as it was read; none where the host signs.
+    signers: BTreeMap<EnvironmentName, Expectation>,
     /// By `kid`.
     keys: HashMap<String, KeyPlace>,
 }
@@ -87,8 +91,15 @@ impl IssuerSet {
         Some((place.environment, self.by_environment.get(&place.environment)?.as_ref()))
     }
 
-    pub(super) fn of_environment(&self, environment: EnvironmentName) -> Option<&Arc<dyn TokenIssuer>> {
-        self.by_environment.get(&environment)
+    /// The issuer that signs for `environment`, and what its tokens' commits must expect: so no token is made with a key
+    /// that was retired by then, in whichever process.
+    pub(super) fn signer(
+        &self,
+        environment: EnvironmentName,
+    ) -> Result<(&Arc<dyn TokenIssuer>, Option<&Expectation>), Refusal> {
+        let issuer = self.by_environment.get(&environment);
+        let issuer = issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))?;
+        Ok((issuer, self.signers.get(&environment)))
     }
 
     pub(super) fn public_keys(&self, environment: EnvironmentName) -> Option<Vec<(SigningKeyId, PublicKey)>> {
@@ -120,23 +131,17 @@ impl Inner {
         let serial = self.issuers.next_serial.fetch_add(1, Ordering::AcqRel);
         let changes = self.issuers.changes.load(Ordering::Acquire);
         let keys = self.store.signing_keys().await?;
-        self.issuers.install(self.build_issuers(keys.into_iter().map(|(key, _)| key))?, serial);
+        self.issuers.install(self.build_issuers(keys)?, serial);
         self.issuers.read_changes.fetch_max(changes, Ordering::AcqRel);
         Ok(())
     }
 
-    /// The issuer that signs for `environment`.
-    pub(super) fn issuer(&self, environment: EnvironmentName) -> Result<Arc<dyn TokenIssuer>, Refusal> {
-        let current = self.issuers.current();
-        let issuer = current.of_environment(environment).cloned();
-        issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))
-    }
-
-    fn build_issuers(&self, keys: impl Iterator<Item = SigningKey>) -> Result<IssuerSet, StoreError> {
+    fn build_issuers(&self, keys: Vec<(SigningKey, Revision)>) -> Result<IssuerSet, StoreError> {
         let mut by_environment: BTreeMap<EnvironmentName, (Vec<VerifyingKey>, Option<Arc<SigningPair>>)> =
             self.config.environments.keys().map(|name| (*name, Default::default())).collect();
         let mut until = HashMap::new();
-        for key in keys {
+        let mut set = IssuerSet::default();
+        for (key, revision) in keys {
             let Some((verifying, signer)) = by_environment.get_mut(&key.environment) else { continue };
             if key.state == SigningKeyState::Retired {
                 continue;
@@ -148,11 +153,16 @@ impl Inner {
             verifying.push(public);
             match key.state {
                 SigningKeyState::Retiring { until: end } => _ = until.insert(key.id, end),
-                SigningKeyState::Active => *signer = self.open_signer(&key)?,
+                SigningKeyState::Active => {
+                    *signer = self.open_signer(&key)?;
+                    if !self.issuers.is_foreign(key.environment) {
+                        let record = RecordKey::SigningKey(key.environment, key.id);
+                        set.signers.insert(key.environment, Expectation { key: record, revision: Some(revision) });
+                    }
+                }
                 SigningKeyState::Next | SigningKeyState::Retired => {}
             }
         }
-        let mut set = IssuerSet::default();
         for (environment, (verifying, signer)) in by_environment {
             let issuer: Arc<dyn TokenIssuer> = match self.issuers.foreign.get(&environment) {
                 Some(foreign) => Arc::clone(foreign),

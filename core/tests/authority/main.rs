@@ -13,6 +13,9 @@
 mod support;
 
 mod clocks;
+mod entities;
 mod faults;
+mod keys;
+mod races;
 mod staleness;
 mod unknown_outcomes;
