@@ -1,8 +1,8 @@
 //! API keys: shown once, refused for every cause alike, dead once revoked, no two alike.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use futures_executor::block_on;
 use latchbook_core::Actor;
@@ -222,34 +222,48 @@ fn k13_without_randomness_nothing_is_made() {
     assert!(random.drawn.load(Ordering::SeqCst) - before.1 >= 16 + 16 + 43);
 }
 
+/// Ids, and the heads of secrets: 21 characters are 125 bits, so if no two heads are alike, no two secrets are.
+type Drawn = (Vec<[u8; 16]>, Vec<[u8; 21]>);
+
+fn draw(keys: usize) -> Drawn {
+    let random = SystemRandom::new();
+    let head = |secret: &str| <[u8; 21]>::try_from(&secret.as_bytes()[..21]).unwrap();
+    let id = || <[u8; 16]>::try_from(random::key_id(&random).unwrap().as_str().as_bytes()).unwrap();
+    (0..keys).map(|_| (id(), head(&random::base62(&random, 43).unwrap()))).unzip()
+}
+
 #[test]
 fn k13_a_million_keys_have_no_two_ids_and_no_two_secrets_alike() {
     const KEYS: usize = 1_000_000;
-    let random = SystemRandom::new();
-    let (mut ids, mut secrets) = (HashSet::with_capacity(KEYS), HashSet::with_capacity(KEYS));
-    let mut seen = [[0_u32; 62]; 43];
-    for drawn in 0..KEYS {
-        let secret = random::base62(&random, 43).unwrap();
-        assert!(ids.insert(random::key_id(&random).unwrap()));
-        // 21 characters are 125 bits: if no two of these are alike, no two secrets are.
-        let mut head = [0; 21];
-        head.copy_from_slice(&secret.as_bytes()[..21]);
-        assert!(secrets.insert(head));
-        if drawn % 16 == 0 {
-            for (place, byte) in secret.bytes().enumerate() {
-                let digit = match byte {
-                    b'0'..=b'9' => byte - b'0',
-                    b'A'..=b'Z' => byte - b'A' + 10,
-                    _ => byte - b'a' + 36,
-                };
-                seen[place][usize::from(digit)] += 1;
-            }
-        }
+    let halves = thread::scope(|scope| {
+        let drawing = [(); 2].map(|()| scope.spawn(|| draw(KEYS / 2)));
+        drawing.map(|half| half.join().unwrap())
+    });
+    let (mut ids, mut secrets): Drawn = (Vec::new(), Vec::new());
+    for (more_ids, more_secrets) in halves {
+        ids.extend(more_ids);
+        secrets.extend(more_secrets);
     }
-    // Every character is as likely as any other at each of the 43 places: 256 bits in all. Chi-square of 61 degrees.
-    let expected = KEYS.div_ceil(16) as f64 / 62.0;
+    ids.sort_unstable();
+    secrets.sort_unstable();
+    assert!(ids.windows(2).all(|pair| pair[0] != pair[1]) && ids.len() == KEYS);
+    assert!(secrets.windows(2).all(|pair| pair[0] != pair[1]) && secrets.len() == KEYS);
+}
+
+#[test]
+fn k13_every_character_of_a_secret_is_as_likely_as_any_other() {
+    const KEYS: u32 = 20_000;
+    let random = SystemRandom::new();
+    let mut seen = vec![[0_u32; 128]; 43];
+    for _ in 0..KEYS {
+        let secret = random::base62(&random, 43).unwrap();
+        secret.bytes().enumerate().for_each(|(place, byte)| seen[place][usize::from(byte)] += 1);
+    }
+    // 43 places of 62 characters are 256 bits. Chi-square with 61 degrees of freedom: above 150 once in 10^9 times.
+    let expected = f64::from(KEYS) / 62.0;
     for (place, counts) in seen.iter().enumerate() {
-        let chi: f64 = counts.iter().map(|&count| (f64::from(count) - expected).powi(2) / expected).sum();
-        assert!(chi < 150.0, "place {place}: {chi}");
+        let counts: Vec<_> = counts.iter().filter(|count| **count > 0).collect();
+        let chi: f64 = counts.iter().map(|count| (f64::from(**count) - expected).powi(2) / expected).sum();
+        assert!(counts.len() == 62 && chi < 150.0, "place {place}: {chi}");
     }
 }

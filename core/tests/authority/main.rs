@@ -12,10 +12,17 @@
 
 mod support;
 
+mod audit;
+mod caches;
 mod clocks;
+mod elsewhere;
 mod entities;
 mod faults;
 mod keys;
+mod opening;
 mod races;
+mod sandboxes;
+mod signing_keys;
 mod staleness;
 mod unknown_outcomes;
+mod usage;
