@@ -5,6 +5,7 @@ mod authenticate;
 mod builder;
 mod change;
 mod developers;
+mod ended_sandboxes;
 mod entities;
 mod exchange;
 mod feed;
