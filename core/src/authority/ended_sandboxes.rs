@@ -4,8 +4,8 @@ use super::change::{Event, Tries};
 use super::{Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Announcement, AuditAction, AuditActor, ChainId, DeveloperRef, Index, Record, RecordKey, Row, SandboxRecord, Source,
-    Stored,
+    Announcement, AuditAction, AuditActor, ChainId, ChangeSet, DeveloperRef, Index, Record, RecordKey, Row,
+    SandboxRecord, Source, Stored,
 };
 
 impl Inner {
@@ -30,48 +30,74 @@ impl Inner {
 
     async fn end_sandbox(&self, stored: &Stored, sandbox: &SandboxRecord) -> Result<(), Refusal> {
         self.sandbox.clear(sandbox).await?;
-        self.remove_sandbox(stored, &sandbox.developer).await
+        // The developer goes first. Nothing new can be made under it then, so that what is listed afterwards is all there
+        // is; and nobody can take its id while the sandbox's record is there.
+        let developer = &sandbox.developer;
+        let [owner] = self.gather([RecordKey::Developer(developer.clone())]).await?;
+        let had_owner = owner.is_some();
+        if let Some(owner) = owner
+            && !self.remove_owner(&owner, developer).await?
+        {
+            return Ok(());
+        }
+        let done = if had_owner { AuditAction::StorePruned } else { AuditAction::SandboxEnded };
+        self.remove_the_rest(stored, developer, done).await
     }
 
-    async fn remove_sandbox(&self, stored: &Stored, developer: &DeveloperRef) -> Result<(), Refusal> {
+    /// `false` where another change came first, which leaves it to the next round.
+    async fn remove_owner(&self, owner: &Stored, developer: &DeveloperRef) -> Result<bool, Refusal> {
         let mut set = self.new_set()?;
-        let owner = RecordKey::Developer(developer.clone());
-        let [owner] = self.gather([owner]).await?;
-        let mut gone = vec![stored.clone()];
-        if let Some(owner) = owner {
-            if let Record::Developer(record) = &owner.record {
-                let epoch = record.epoch.saturating_add(1);
-                self.announce(&mut set, Announcement::EpochRaised { developer: developer.clone(), epoch });
-            }
-            gone.push(owner);
+        if let Record::Developer(record) = &owner.record {
+            let epoch = record.epoch.saturating_add(1);
+            self.announce(&mut set, Announcement::EpochRaised { developer: developer.clone(), epoch });
         }
+        remove(&mut set, owner);
+        self.audit_end(&mut set, developer, AuditAction::SandboxEnded)?;
+        self.commit(set, &mut Tries::default()).await
+    }
+
+    async fn remove_the_rest(
+        &self,
+        sandbox: &Stored,
+        developer: &DeveloperRef,
+        done: AuditAction,
+    ) -> Result<(), Refusal> {
+        let mut set = self.new_set()?;
+        set.expect_none(RecordKey::Developer(developer.clone()));
         for index in [Index::KeysOf(developer.clone()), Index::EntitiesOf(developer.clone())] {
             for row in self.store.all(&index).await? {
                 let Row::Record(stored) = row else { continue };
                 if let Record::ApiKey(key) = &stored.record {
-                    let name = RecordKey::KeyActivity(developer.clone(), key.id);
-                    gone.extend(self.store.get_one(name).await?);
+                    let activity = self.store.get_one(RecordKey::KeyActivity(developer.clone(), key.id)).await?;
+                    activity.iter().for_each(|activity| remove(&mut set, activity));
                 }
-                gone.push(stored);
+                remove(&mut set, &stored);
             }
         }
-        for stored in gone {
-            set.expect(&stored);
-            set.remove.push(stored.record.key());
-        }
-        self.audit(
-            &mut set,
-            Event {
-                chain: ChainId::System(developer.environment),
-                actor: AuditActor::Upkeep,
-                source: Source::UNKNOWN,
-                action: AuditAction::SandboxEnded,
-                subject: developer.id.as_str(),
-                details: &[],
-            },
-        )?;
+        remove(&mut set, sandbox);
+        self.audit_end(&mut set, developer, done)?;
         // A lost race leaves it to the next round.
         self.commit(set, &mut Tries::default()).await?;
         Ok(())
     }
+
+    fn audit_end(&self, set: &mut ChangeSet, developer: &DeveloperRef, action: AuditAction) -> Result<(), Refusal> {
+        self.audit(
+            set,
+            Event {
+                chain: ChainId::System(developer.environment),
+                actor: AuditActor::Upkeep,
+                source: Source::UNKNOWN,
+                action,
+                subject: developer.id.as_str(),
+                details: &[],
+            },
+        )
+    }
+}
+
+/// Adds the removal of `stored`, as it was read, to `set`.
+fn remove(set: &mut ChangeSet, stored: &Stored) {
+    set.expect(stored);
+    set.remove.push(stored.record.key());
 }

@@ -182,7 +182,8 @@ fn a_chain_that_nobody_touched_holds() {
 
 #[test]
 fn an_event_that_was_changed_is_found() {
-    let changes: [(&str, fn(&mut AuditEvent)); 10] = [
+    type Change = (&'static str, fn(&mut AuditEvent));
+    let changes: [Change; 10] = [
         ("at", |event| event.at = UnixTime::from_seconds(START + 1)),
         ("actor", |event| event.actor = AuditActor::Upkeep),
         ("action", |event| event.action = AuditAction::KeyRevoked),

@@ -1,6 +1,6 @@
 //! Sandboxes that another service makes: reserved, furnished, then committed; cleared where that did not come to an end.
 
-use std::future::pending;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -29,7 +29,7 @@ enum Mood {
     Works,
     /// It makes the data, or a part of it, and then fails.
     Fails,
-    /// It never answers.
+    /// It does not answer while it is in this mood.
     Hangs,
     /// Neither furnishing nor clearing works.
     Down,
@@ -50,6 +50,10 @@ struct Service {
 impl Service {
     fn mood(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    async fn wakes_up(&self) {
+        poll_fn(|_| if *self.mood.lock().unwrap() == Mood::Hangs { Poll::Pending } else { Poll::Ready(()) }).await;
     }
 
     fn there(&self) -> usize {
@@ -79,7 +83,7 @@ impl Sandbox for Service {
         }
         match mood {
             Mood::Fails | Mood::Down => return Self::failure(),
-            Mood::Hangs => pending().await,
+            Mood::Hangs => self.wakes_up().await,
             Mood::Works => {}
         }
         let mut furnished = FixtureSandbox.furnish(sandbox).await?;
@@ -233,11 +237,15 @@ fn a_maker_whose_lease_was_taken_over_does_not_commit() {
     // The first maker is slow; a second one takes the lease over before it ends.
     let sandboxes = house.authority.sandboxes();
     let mut slow = pin!(sandboxes.create(&SandboxActor::Host, NOWHERE, &late));
-    assert!(slow.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(slow.as_mut().poll(&mut context).is_pending());
     service.mood(Mood::Works);
     house.clock.advance(LEASE);
     let second = house.open_sandbox(&order("acme")).unwrap();
-    assert_eq!(rejection(house.open_sandbox(&order("acme"))), Rejection::Conflict);
+    let rows = house.store.rows();
+    let Poll::Ready(first) = slow.as_mut().poll(&mut context) else { panic!("still slow") };
+    assert_eq!(rejection(first), Rejection::Conflict);
+    assert!(house.store.rows() == rows);
     assert!(house.admit(second.token.expose()).is_ok());
     assert_eq!(kinds(&house, "acme"), WHOLE);
 }

@@ -144,8 +144,9 @@ fn a_store_fault_while_opening_is_a_fault_and_a_half_made_store_is_never_seen() 
 
 #[test]
 fn what_a_host_says_wrongly_is_refused_before_the_store_is_touched() {
-    type Wrong = fn(AuthorityBuilder) -> AuthorityBuilder;
-    let wrong: [(&str, Wrong, fn(&BuildError) -> bool); 14] = [
+    type Say = fn(AuthorityBuilder) -> AuthorityBuilder;
+    type Wrong = (&'static str, Say, fn(&BuildError) -> bool);
+    let wrong: [Wrong; 14] = [
         ("no issuer", |b| b.issuer(""), |e| matches!(e, BuildError::Issuer(_))),
         ("plain http", |b| b.issuer("http://api.example.com"), |e| matches!(e, BuildError::Issuer(_))),
         ("a loopback look-alike", |b| b.issuer("http://localhost.evil.com"), |e| matches!(e, BuildError::Issuer(_))),

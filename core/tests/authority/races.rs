@@ -8,7 +8,10 @@ use futures_executor::block_on;
 use latchbook_core::authority::{NewEntity, Refusal, SandboxActor};
 use latchbook_core::model::{ChainId, Record, RecordKey, Rejection, Row};
 
-use crate::support::{HOST, House, LIVE, NOWHERE, SANDBOX, developer, entity, idempotent, order, rejection};
+use crate::sandboxes::kinds;
+use crate::support::{
+    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, Upkeep, developer, entity, idempotent, new_key, order, rejection,
+};
 
 const THREADS: usize = 8;
 
@@ -34,44 +37,51 @@ fn count(house: &House, wanted: impl Fn(&Record) -> bool) -> usize {
 
 #[test]
 fn r1_no_exchange_that_began_after_the_revocation_was_acknowledged_succeeds() {
-    let revocations: [fn(&House, &crate::support::Holder) -> Result<(), Refusal>; 2] =
-        [House::revoke_key, House::suspend];
-    for revoke in revocations {
-        let house = House::new();
-        let holder = house.holder("acme");
-        let acknowledged = AtomicBool::new(false);
-        let begun = AtomicUsize::new(0);
-        let results = at_once(THREADS + 1, |number| {
-            if number == THREADS {
-                while begun.load(Ordering::SeqCst) < 500 {
-                    thread::yield_now();
+    type Revoke = fn(&House, &Holder) -> Result<(), Refusal>;
+    for revoke in [House::revoke_key as Revoke, House::suspend] {
+        for houses in [vec![House::new()], two_nodes()] {
+            let house = &houses[0];
+            let holder = house.holder("acme");
+            let acknowledged = AtomicBool::new(false);
+            let begun = AtomicUsize::new(0);
+            let results = at_once(THREADS + 1, |number| {
+                if number == THREADS {
+                    while begun.load(Ordering::SeqCst) < 500 {
+                        thread::yield_now();
+                    }
+                    revoke(house, &holder).unwrap();
+                    acknowledged.store(true, Ordering::SeqCst);
+                    return Vec::new();
                 }
-                revoke(&house, &holder).unwrap();
-                acknowledged.store(true, Ordering::SeqCst);
-                return Vec::new();
-            }
-            let exchange = || {
-                begun.fetch_add(1, Ordering::SeqCst);
-                let late = acknowledged.load(Ordering::SeqCst);
-                (late, house.exchange(&holder))
-            };
-            (0..1_000 / THREADS).map(|_| exchange()).collect()
-        });
-        let results: Vec<_> = results.into_iter().flatten().collect();
-        assert_eq!(results.len(), 1_000);
-        assert!(results.iter().any(|(_, issued)| issued.is_ok()));
-        for (late, issued) in results {
-            match issued {
-                Ok(issued) => {
-                    assert!(!late, "an exchange that began after the acknowledgement succeeded");
-                    rejection(house.admit(issued.token.expose()));
+                let exchange = |_| {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    let late = acknowledged.load(Ordering::SeqCst);
+                    (late, houses[number % houses.len()].exchange(&holder))
+                };
+                (0..1_000 / THREADS).map(exchange).collect()
+            });
+            let results: Vec<_> = results.into_iter().flatten().collect();
+            assert_eq!(results.len(), 1_000);
+            assert!(results.iter().any(|(_, issued)| issued.is_ok()));
+            for (late, issued) in results {
+                match issued {
+                    Ok(issued) => {
+                        assert!(!late, "an exchange that began after the acknowledgement succeeded");
+                        rejection(house.admit(issued.token.expose()));
+                    }
+                    Err(Refusal::Rejected(Rejection::KeyRevoked | Rejection::DeveloperSuspended)) => {}
+                    Err(other) => panic!("{other}"),
                 }
-                Err(Refusal::Rejected(Rejection::KeyRevoked | Rejection::DeveloperSuspended)) => {}
-                Err(other) => panic!("{other}"),
             }
+            houses.iter().for_each(|house| drop(rejection(house.exchange(&holder))));
         }
-        rejection(house.exchange(&holder));
     }
+}
+
+fn two_nodes() -> Vec<House> {
+    let house = House::shared();
+    let another = house.another(0);
+    vec![house, another]
 }
 
 #[test]
@@ -101,7 +111,7 @@ fn r2_under_load_only_the_retired_keys_tokens_are_refused_and_none_is_made_with_
                 made.fetch_add(1, Ordering::SeqCst);
                 let answers = [house.admit(&token), house.admit(&token)];
                 // No retirement was under way meanwhile: the token is good.
-                if before % 2 == 0 && retirements.load(Ordering::SeqCst) == before {
+                if before.is_multiple_of(2) && retirements.load(Ordering::SeqCst) == before {
                     assert!(answers.iter().all(Result::is_ok), "a good token was refused");
                 } else {
                     let refused = |answer: &Result<_, _>| match answer {
@@ -185,7 +195,7 @@ fn r5_e18_one_idempotency_key_sent_twice_at_once_opens_one_sandbox_for_both() {
         let works = opened.iter().filter(|opened| {
             let developer = opened.developer.reference.clone();
             let key = latchbook_core::check::parse_key_text(opened.api_key.expose()).unwrap().id;
-            house.exchange(&crate::support::Holder { developer, key, text: opened.api_key.clone() }).is_ok()
+            house.exchange(&Holder { developer, key, text: opened.api_key.clone() }).is_ok()
         });
         assert_eq!(works.count(), 1);
     }
@@ -226,4 +236,37 @@ fn r6_one_token_sent_ten_thousand_times_at_once_gets_the_same_answer_each_time()
     assert_eq!(answers.len(), 10_000);
     assert!(answers.iter().all(|answer| *answer == answers[0]));
     assert!(answers[0].0.is_ok() && answers[0].1.is_err());
+}
+
+#[test]
+fn nothing_made_while_a_sandbox_is_removed_outlives_it() {
+    for _ in 0..40 {
+        let house = House::new();
+        let opened = house.open_sandbox(&order("acme")).unwrap();
+        let owner = opened.developer.reference;
+        house.clock.advance(7 * 86_400);
+        let made = at_once(2, |number| {
+            if number == 0 {
+                Upkeep::of(&house.authority).round();
+                return Vec::new();
+            }
+            let create = |nth: usize| {
+                let new = NewEntity { id: Some(entity(&format!("e-{nth}"))), legal_name: "New".to_owned() };
+                block_on(house.authority.entities().create(&HOST, NOWHERE, &owner, &new)).map(drop)?;
+                block_on(house.authority.keys().create(&HOST, NOWHERE, &owner, &new_key("ledger:read")))
+            };
+            (0..10).map_while(|nth| create(nth).ok()).map(|created| created.text).collect()
+        });
+        house.clock.advance(60);
+        Upkeep::of(&house.authority).round();
+        assert_eq!(kinds(&house, "acme"), Vec::<&str>::new());
+        house.open_sandbox(&order("acme")).unwrap();
+        for text in made.into_iter().flatten() {
+            let key = latchbook_core::check::parse_key_text(text.expose()).unwrap().id;
+            assert_eq!(
+                rejection(house.exchange(&Holder { developer: owner.clone(), key, text })),
+                Rejection::KeyUnknown
+            );
+        }
+    }
 }

@@ -9,8 +9,11 @@ use crate::support::{HOST, Holder, House, LIVE, NOWHERE, Upkeep, fault, rejectio
 /// `max_staleness` in seconds.
 const BOUND: u64 = 5;
 
-/// What a node may revoke, and what an entity token is told then.
-pub const REVOCATIONS: &[(&str, fn(&House, &Target) -> Result<(), Refusal>, Rejection)] = &[
+/// The name of a revocation, how it is done, and what an entity token is told then.
+type Revocation = (&'static str, fn(&House, &Target) -> Result<(), Refusal>, Rejection);
+
+/// What a node may revoke.
+pub const REVOCATIONS: &[Revocation] = &[
     ("token", |house, target| house.revoke_token(&target.token), by(RevokedBy::Token)),
     ("key", |house, target| house.revoke_key(&target.holder), by(RevokedBy::Key)),
     ("developer", |house, target| house.suspend(&target.holder), by(RevokedBy::Developer)),
