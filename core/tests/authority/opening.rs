@@ -10,6 +10,7 @@ use latchbook_core::model::{DeclaredScope, EnvironmentName, Lifetime, Rejection,
 use latchbook_core::seal::MasterKey;
 
 use crate::faults::{CHANGES, Scene};
+use crate::races::at_once;
 use crate::support::{
     Calls, House, ISSUER, LIVE, SANDBOX, START, TestClock, TestStore, Trouble, builder, fault, keyless, rejection,
 };
@@ -139,6 +140,25 @@ fn a_store_fault_while_opening_is_a_fault_and_a_half_made_store_is_never_seen() 
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn several_nodes_that_set_one_store_up_at_once_all_open_it_and_it_is_set_up_once() {
+    for _ in 0..20 {
+        let memory = Arc::new(MemoryStore::shared());
+        let nodes = at_once(4, |number| {
+            let (store, clock) = (TestStore::over(Arc::clone(&memory)), Arc::new(TestClock::at(START)));
+            let environments = [LIVE, SANDBOX, staging()];
+            House::open(store, clock, |builder| {
+                builder.environments(&environments[..2 + number % 2]).add_environments(true)
+            })
+        });
+        for environment in [LIVE, SANDBOX, staging()] {
+            assert_eq!(nodes[0].signing_keys(environment).len(), 1, "{environment}");
+        }
+        let token = nodes[0].token(&nodes[1].holder("acme"));
+        assert!(nodes.iter().all(|node| node.admit(&token).is_ok()));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::support::{
 const THREADS: usize = 8;
 
 /// Runs `work` on every thread at once, each with its number.
-fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn at_once<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(threads);
     thread::scope(|scope| {
         let run = |number| {
