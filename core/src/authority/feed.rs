@@ -148,7 +148,13 @@ impl Inner {
 
     /// Takes one announcement in; whether it says that a signing key changed.
     pub(super) fn apply(&self, entry: &FeedEntry) -> bool {
-        self.feed.revocations_mut().apply(entry);
+        // Tokens up to a removal are dead by their `iat`, which another node may write with a clock that is ahead.
+        let ahead = match self.store.sharing() {
+            Sharing::Exclusive => 0,
+            Sharing::Shared => self.config.policy.leeway.as_seconds(),
+        };
+        let entry = FeedEntry { at: entry.at.plus(ahead), ..entry.clone() };
+        self.feed.revocations_mut().apply(&entry);
         match &entry.announcement {
             Announcement::EntityRemoved { .. } | Announcement::EpochRaised { .. } => self.reach.void(),
             Announcement::SigningKeyChanged { .. } => return true,

@@ -103,6 +103,24 @@ fn a_removed_entity_is_out_of_reach_on_the_other_node_too() {
 }
 
 #[test]
+fn e15_t3_a_removed_entitys_token_is_dead_although_a_node_that_is_ahead_made_it() {
+    let here = House::shared();
+    let target = Target::of(&here);
+    let there = here.another(5);
+    let token = there.entity_token(&target.holder, "acme-a");
+    assert!(here.admit(&token).is_ok());
+    here.remove_entity(&target.entity);
+    here.entity(&target.holder, "acme-a");
+    assert_eq!(rejection(here.admit(&token)), by(RevokedBy::Entity));
+    advance([&here, &there], BOUND + 1);
+    for node in [&here, &there] {
+        assert_eq!(rejection(node.admit(&token)), by(RevokedBy::Entity));
+        let new = node.entity_token(&target.holder, "acme-a");
+        assert!(node.reach(&new, None).is_ok(), "the entity that was made again is reached anew");
+    }
+}
+
+#[test]
 fn an_old_feed_is_read_before_the_answer_and_a_young_one_is_not() {
     let house = House::shared();
     let token = house.token(&house.holder("acme"));
