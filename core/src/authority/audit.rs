@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
-use crate::model::{AuditEvent, ChainId, FIRST_LINK, Position};
+use crate::model::{AuditAction, AuditEvent, ChainId, DeveloperRef, FIRST_LINK, Position, Rejection};
 
 const PAGE: usize = 500;
 
@@ -36,6 +36,32 @@ impl Audit<'_> {
         limit: usize,
     ) -> Result<(Vec<AuditEvent>, Option<Position>), Refusal> {
         Ok(self.inner.store.audit(chain, after, limit).await?)
+    }
+
+    /// At most `limit` events of `developer` after `after`, newest first, for its own eyes. An earlier developer with the
+    /// same id, such as one whose sandbox has ended, left its events in the same chain; they are not shown.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFound`] if there is no such developer.
+    pub async fn page_of(
+        &self,
+        developer: &DeveloperRef,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<(Vec<AuditEvent>, Option<Position>), Refusal> {
+        let (made, _) = self.inner.store.developer(developer).await?.ok_or(Rejection::NotFound)?;
+        let (mut events, mut next) = self.page(&ChainId::Developer(developer.clone()), after, limit).await?;
+        // Another node's clock may be behind.
+        let leeway = self.inner.config.policy.leeway.as_seconds();
+        let is_birth =
+            |event: &AuditEvent| matches!(event.action, AuditAction::DeveloperCreated | AuditAction::SandboxCreated);
+        let born = events.iter().position(is_birth).map(|birth| birth + 1);
+        let earlier = events.iter().position(|event| event.at.plus(leeway) < made.created_at);
+        if let Some(end) = born.into_iter().chain(earlier).min() {
+            events.truncate(end);
+            next = None;
+        }
+        Ok((events, next))
     }
 
     /// Checks every link of `chain`, from its newest event to its first.

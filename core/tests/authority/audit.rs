@@ -8,12 +8,14 @@ use latchbook_core::Actor;
 use latchbook_core::authority::{SandboxActor, SandboxOrder};
 use latchbook_core::key_store::{KeyStore as _, MemoryStore};
 use latchbook_core::model::{
-    AuditAction, AuditActor, AuditEvent, ChainId, FIRST_LINK, PepperId, Row, SecretText, Source, UnixTime,
+    AuditAction, AuditActor, AuditEvent, ChainId, FIRST_LINK, PepperId, Position, Rejection, Row, SecretText, Source,
+    UnixTime,
 };
 
 use crate::faults::{CHANGES, Scene};
 use crate::support::{
     Calls, House, LIVE, NOWHERE, SANDBOX, START, TestClock, TestStore, Trouble, Upkeep, developer, idempotent, new_key,
+    rejection,
 };
 
 fn all_events(rows: Vec<Row>) -> Vec<AuditEvent> {
@@ -283,4 +285,37 @@ fn a_page_is_newest_first_and_the_next_one_goes_on_where_it_ended() {
         }
     }
     assert_eq!(numbers, [7, 6, 5, 4, 3, 2, 1]);
+}
+
+#[test]
+fn e17_l7_a_developer_does_not_see_the_events_of_an_earlier_one_with_its_id() {
+    let house = House::new();
+    let order = idempotent("acme", 'k');
+    let first = house.open_sandbox(&order).unwrap();
+    let owner = first.developer.reference;
+    let page = |after: Option<&Position>, limit| block_on(house.authority.audit().page_of(&owner, after, limit));
+    for _ in 0..3 {
+        house.open_sandbox(&order).unwrap();
+    }
+    assert_eq!(page(None, 100).unwrap().0.len(), 8);
+    let cursor = page(None, 2).unwrap().1.expect("there is more");
+    house.clock.advance(7 * 86_400);
+    Upkeep::of(&house.authority).round();
+    assert_eq!(rejection(page(None, 100)), Rejection::NotFound);
+    house.open_sandbox(&SandboxOrder { idempotency_key: None, ..order }).unwrap();
+    for limit in [1, 2, 3, 100] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let (events, next) = page(after.as_ref(), limit).unwrap();
+            seen.extend(events.into_iter().map(|event| event.action));
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, [AuditAction::TokenIssued, AuditAction::SandboxCreated], "{limit} at a time");
+    }
+    assert_eq!(page(Some(&cursor), 100).unwrap().0, [], "nor by a cursor of its own");
+    let report = block_on(house.authority.audit().verify(&ChainId::Developer(owner.clone()))).unwrap();
+    assert_eq!((report.events, report.broken_at), (10, None), "the chain goes on");
 }
