@@ -42,28 +42,49 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..24)
 }
 
-/// A node, and what it was asked for so far.
+/// Nodes on one store, and what they were asked for so far.
 struct Play {
-    house: House,
+    nodes: Vec<(House, Upkeep)>,
     keys: Vec<Holder>,
     entity: EntityRef,
     tokens: Vec<String>,
-    upkeep: Upkeep,
 }
 
 impl Play {
-    fn new() -> Self {
-        let house = House::new();
+    fn one() -> Self {
+        Self::of(House::new(), 0)
+    }
+
+    fn three() -> Self {
+        Self::of(House::shared(), 2)
+    }
+
+    fn of(house: House, more: usize) -> Self {
         let first = house.holder("acme");
         let second = house.key_of(&first.developer, |_| {});
         let brief = house.key_of(&first.developer, |new| new.expires_at = Some(UnixTime::from_seconds(START + 500)));
         let entity = house.entity(&first, "acme-a");
-        let upkeep = Upkeep::of(&house.authority);
-        Self { house, keys: vec![first, second, brief], entity, tokens: Vec::new(), upkeep }
+        let mut nodes: Vec<_> = (0..more).map(|_| house.another(0)).collect();
+        nodes.push(house);
+        let with_upkeep = |house: House| {
+            let upkeep = Upkeep::of(&house.authority);
+            (house, upkeep)
+        };
+        let nodes = nodes.into_iter().map(with_upkeep).collect();
+        Self { nodes, keys: vec![first, second, brief], entity, tokens: Vec::new() }
     }
 
-    fn make(&mut self, step: Step) {
-        let (house, developer) = (&self.house, &self.keys[0].developer);
+    fn pass(&self, seconds: u64) {
+        self.nodes.iter().for_each(|(house, _)| house.clock.advance(seconds));
+    }
+
+    /// Does `step` at the node `at`.
+    fn make(&mut self, at: usize, step: Step) {
+        if let Step::Pass(seconds) = step {
+            return self.pass(seconds);
+        }
+        let at = at % self.nodes.len();
+        let ((house, upkeep), developer) = (&mut self.nodes[at], &self.keys[0].developer);
         // What is refused, such as an exchange with a dead key, changes nothing.
         let done: Result<(), Refusal> = match step {
             Step::Token(key) => house.exchange(&self.keys[key]).map(|issued| {
@@ -87,13 +108,10 @@ impl Play {
             }
             Step::Retire => house.retire(LIVE),
             Step::Upkeep => {
-                self.upkeep.round();
+                upkeep.round();
                 Ok(())
             }
-            Step::Pass(seconds) => {
-                house.clock.advance(seconds);
-                Ok(())
-            }
+            Step::Pass(_) => Ok(()),
         };
         if done.is_err() {
             rejection(done);
@@ -116,12 +134,30 @@ proptest! {
 
     #[test]
     fn a_node_that_remembers_answers_as_one_that_was_started_just_now(steps in steps()) {
-        let mut play = Play::new();
+        let mut play = Play::one();
         for step in steps {
-            play.make(step);
-            let fresh = play.house.restarted(play.house.authority.now().seconds());
-            let (remembered, wanted) = (play.answers(&play.house), play.answers(&fresh));
-            prop_assert_eq!(remembered, wanted, "after {:?}", step);
+            play.make(0, step);
+            let house = &play.nodes[0].0;
+            let fresh = house.restarted(house.authority.now().seconds());
+            prop_assert_eq!(play.answers(house), play.answers(&fresh), "after {:?}", step);
+        }
+    }
+
+    #[test]
+    fn r4_every_node_answers_so_within_the_bound(steps in steps(), at in proptest::collection::vec(0..3_usize, 24)) {
+        let mut play = Play::three();
+        for (step, at) in steps.into_iter().zip(at) {
+            play.make(at, step);
+            // The one that did it at once, the others within `max_staleness`.
+            let house = &play.nodes[at].0;
+            let fresh = house.restarted(house.authority.now().seconds());
+            prop_assert_eq!(play.answers(house), play.answers(&fresh), "at {}, after {:?}", at, step);
+            play.pass(6);
+            let fresh = house.restarted(house.authority.now().seconds());
+            let wanted = play.answers(&fresh);
+            for (house, _) in &play.nodes {
+                prop_assert_eq!(&play.answers(house), &wanted, "elsewhere, after {:?}", step);
+            }
         }
     }
 }
