@@ -6,7 +6,7 @@ use std::thread;
 
 use futures_executor::block_on;
 use latchbook_core::authority::{NewEntity, Refusal, SandboxActor};
-use latchbook_core::model::{ChainId, Record, RecordKey, Rejection, Row};
+use latchbook_core::model::{AuditAction, ChainId, Record, RecordKey, Rejection, Row};
 
 use crate::sandboxes::kinds;
 use crate::support::{
@@ -74,6 +74,10 @@ fn r1_no_exchange_that_began_after_the_revocation_was_acknowledged_succeeds() {
                 }
             }
             houses.iter().for_each(|house| drop(rejection(house.exchange(&holder))));
+            // Not one token was made after it, by whichever order the store gave them.
+            let events = house.events(&ChainId::Developer(holder.developer.clone()));
+            let last = events.last().map(|event| event.action);
+            assert!(matches!(last, Some(AuditAction::KeyRevoked | AuditAction::DeveloperSuspended)), "{last:?}");
         }
     }
 }

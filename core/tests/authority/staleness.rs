@@ -186,6 +186,20 @@ fn the_age_of_the_feed_is_the_larger_one_of_both_clocks() {
 }
 
 #[test]
+fn a_feed_that_was_read_while_the_clock_was_ahead_ages_all_the_same() {
+    let house = House::shared();
+    let token = house.token(&house.holder("acme"));
+    house.clock.set_ahead(60);
+    assert!(house.admit(&token).is_ok());
+    house.clock.set_back(60);
+    house.store.go_away();
+    house.clock.advance(BOUND);
+    assert!(house.admit(&token).is_ok());
+    house.clock.advance(1);
+    assert!(matches!(fault(house.admit(&token)), Fault::Stale));
+}
+
+#[test]
 fn a_stale_node_refuses_bad_tokens_too_as_faults() {
     let house = House::shared();
     house.clock.advance(BOUND + 1);
