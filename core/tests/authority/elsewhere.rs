@@ -251,6 +251,22 @@ fn a_maker_whose_lease_was_taken_over_does_not_commit() {
 }
 
 #[test]
+fn a_maker_whose_lease_was_taken_over_does_not_commit_the_others_reservation() {
+    let (house, service) = house();
+    let late = order("acme");
+    service.mood(Mood::Hangs);
+    let sandboxes = house.authority.sandboxes();
+    let mut slow = pin!(sandboxes.create(&SandboxActor::Host, NOWHERE, &late));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(slow.as_mut().poll(&mut context).is_pending());
+    house.clock.advance(LEASE);
+    hang_up(&house, &service, "acme");
+    let Poll::Ready(first) = slow.as_mut().poll(&mut context) else { panic!("still slow") };
+    assert_eq!(rejection(first), Rejection::Conflict);
+    assert_eq!(kinds(&house, "acme"), ["sandbox"], "the other one's reservation is as it was");
+}
+
+#[test]
 fn a_store_fault_at_any_step_leaves_a_lease_at_most_and_it_works_once_that_has_run_out() {
     for trouble in [Trouble::Fails, Trouble::DoneButFails] {
         for step in 0.. {

@@ -13,6 +13,7 @@
 mod support;
 
 mod audit;
+mod between;
 mod caches;
 mod clocks;
 mod elsewhere;

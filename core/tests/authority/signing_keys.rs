@@ -16,7 +16,7 @@ use latchbook_core::token_issuer::{IssueError, JwtIssuer, TokenIssuer};
 use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, Upkeep, builder, rejection};
 
 /// A fresh private key as PKCS#8 PEM, with its id.
-fn pem(algorithm: Algorithm) -> (SecretText, SigningKeyId) {
+pub fn pem(algorithm: Algorithm) -> (SecretText, SigningKeyId) {
     let (pair, private) = SigningPair::generate(algorithm).unwrap();
     let body = STANDARD.encode(private.expose());
     let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();

@@ -91,6 +91,12 @@ impl House {
         Self { authority, store, clock }
     }
 
+    /// The same node, to act with while it is at work.
+    pub fn twin(&self) -> Self {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self { authority: self.authority.clone(), store, clock }
+    }
+
     pub fn open(
         store: Arc<TestStore>,
         clock: Arc<TestClock>,

@@ -1,9 +1,11 @@
 //! A store in memory that fails, hangs or answers wrongly when it is told to, and counts how often it is asked.
 
+use std::fmt;
 use std::future::pending;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use async_trait::async_trait;
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
@@ -41,18 +43,28 @@ struct Plan {
     met: usize,
 }
 
+type Act = Box<dyn FnMut() + Send>;
+
+/// What another does just before a call, and to how many more calls of its kind that applies.
+struct Meanwhile {
+    skipped: usize,
+    times: usize,
+    act: Act,
+}
+
 /// One node's way to a store in memory, which other nodes may share.
-#[derive(Debug)]
 pub struct TestStore {
     memory: Arc<MemoryStore>,
     plan: Mutex<Option<Plan>>,
     late: Mutex<Vec<ChangeSet>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
     asked: AtomicUsize,
 }
 
 impl TestStore {
     pub fn over(memory: Arc<MemoryStore>) -> Arc<Self> {
-        Arc::new(Self { memory, plan: Mutex::default(), late: Mutex::default(), asked: AtomicUsize::new(0) })
+        let (plan, late, meanwhile) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { memory, plan, late, meanwhile, asked: AtomicUsize::new(0) })
     }
 
     pub fn memory(&self) -> &Arc<MemoryStore> {
@@ -67,6 +79,16 @@ impl TestStore {
     /// From now on every call fails.
     pub fn go_away(&self) {
         self.trouble(Calls::All, Trouble::Fails, 0..usize::MAX);
+    }
+
+    /// Just before the commit after the next `skipped` ones, and before `times` in all, another does `act`.
+    pub fn meanwhile(&self, skipped: usize, times: usize, act: impl FnMut() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Meanwhile { skipped, times, act: Box::new(act) });
+    }
+
+    /// How many of the times are left.
+    pub fn left(&self) -> usize {
+        self.meanwhile.lock().unwrap().as_ref().map_or(0, |meanwhile| meanwhile.times)
     }
 
     /// Everything works again; whether any call met trouble.
@@ -109,13 +131,26 @@ impl TestStore {
         plan.range.contains(&(plan.met - 1)).then_some(plan.trouble)
     }
 
+    fn let_another_act(&self) {
+        // Taken out while it acts, so that what it commits itself meets nobody.
+        let Some(mut meanwhile) = self.meanwhile.lock().unwrap().take() else { return };
+        if meanwhile.skipped > 0 {
+            meanwhile.skipped -= 1;
+        } else if meanwhile.times > 0 {
+            meanwhile.times -= 1;
+            // On a thread of its own, since this one is within an executor.
+            thread::scope(|scope| scope.spawn(|| (meanwhile.act)()).join().expect("another"));
+        }
+        *self.meanwhile.lock().unwrap() = Some(meanwhile);
+    }
+
     async fn meet<T>(
         &self,
         call: Calls,
         done: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         // Shakes the order in which threads get here.
-        std::thread::yield_now();
+        thread::yield_now();
         match self.next(call) {
             None => done.await,
             Some(Trouble::Fails | Trouble::Late) => Err(away()),
@@ -126,6 +161,12 @@ impl TestStore {
                 pending().await
             }
         }
+    }
+}
+
+impl fmt::Debug for TestStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TestStore")
     }
 }
 
@@ -148,6 +189,7 @@ impl KeyStore for TestStore {
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
+        self.let_another_act();
         let late = set.clone();
         let answer = self.meet(Calls::Commits, self.memory.commit(set)).await;
         let comes_late = self.plan.lock().unwrap().as_ref().is_some_and(|plan| plan.trouble == Trouble::Late);
