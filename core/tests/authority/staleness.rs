@@ -222,3 +222,16 @@ fn a_signing_key_made_elsewhere_is_known_once_the_feed_is_read() {
     assert!(there.admit(&token).is_ok());
     assert!(here.admit(&there.token(&holder)).is_ok());
 }
+
+#[test]
+fn a_node_that_slept_through_a_pruned_stretch_of_the_feed_knows_the_signing_keys() {
+    let here = House::shared();
+    let holder = here.holder("acme");
+    let there = here.another(0);
+    here.retire(LIVE).unwrap();
+    advance([&here, &there], 3 * 3_600);
+    assert!(Upkeep::of(&here.authority).round(), "which prunes what was said of it");
+    let token = here.token(&holder);
+    assert!(there.admit(&token).is_ok());
+    assert!(here.admit(&there.token(&holder)).is_ok());
+}
