@@ -10,7 +10,7 @@ use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, SystemClock};
 use crate::entity_scope::EntityScope;
 use crate::key_store::{KeyStore, StoreError};
-use crate::model::{Algorithm, DeclaredScope, EnvironmentName, ScopeError, SecretText};
+use crate::model::{Algorithm, DeclaredScope, EnvironmentName, Lifetime, ScopeError, SecretText};
 use crate::random::{SecureRandom, SystemRandom};
 use crate::sandbox::{FixtureSandbox, Sandbox};
 use crate::seal::MasterKey;
@@ -39,6 +39,7 @@ pub struct AuthorityBuilder {
     pub(super) algorithms: BTreeMap<EnvironmentName, Algorithm>,
     pub(super) audiences: BTreeMap<EnvironmentName, String>,
     pub(super) limits: Limits,
+    pub(super) signing_key_lifetime: Option<Lifetime>,
 }
 
 impl AuthorityBuilder {
@@ -64,6 +65,7 @@ impl AuthorityBuilder {
             algorithms: BTreeMap::new(),
             audiences: BTreeMap::new(),
             limits: Limits::default(),
+            signing_key_lifetime: Some(Lifetime::seconds(90 * 86_400)),
         }
     }
 
@@ -213,6 +215,19 @@ impl AuthorityBuilder {
         self
     }
 
+    /// How long a generated signing key signs, over two days; 90 days by default. A day before its end
+    /// [`upkeep`](Authority::upkeep) publishes a successor of the same algorithm, which signs when the day is over; the
+    /// older key goes on verifying until its last token is over. With `None` that happens on
+    /// [`rotate`](super::SigningKeys::rotate) alone.
+    ///
+    /// An imported key is left alone, since none like it may be generated: when it is as old as this, the log says so.
+    /// Keys of a [`token_issuer`](Self::token_issuer) are the host's business.
+    #[must_use]
+    pub fn signing_key_lifetime(mut self, lifetime: impl Into<Option<Lifetime>>) -> Self {
+        self.signing_key_lifetime = lifetime.into();
+        self
+    }
+
     /// Opens the store, sets it up where it is new, and reads what decisions need.
     ///
     /// # Errors
@@ -238,6 +253,9 @@ pub enum BuildError {
     /// A policy that cannot work.
     #[error("the policy's default lifetime is not between 1 s and its longest, or the longest is over a day")]
     Policy,
+    /// A signing key's lifetime that leaves no time to publish its successor.
+    #[error("a signing key's lifetime must be over two days, or `None`")]
+    SigningKeyLifetime,
     /// A scope that cannot be declared.
     #[error("a declared scope cannot be used: {0}")]
     Scope(#[source] ScopeError),

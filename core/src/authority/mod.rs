@@ -21,6 +21,7 @@ mod sandboxes;
 mod secrets;
 mod signing_keys;
 mod token_cache;
+mod turnover;
 mod upkeep;
 mod usage;
 
@@ -49,7 +50,7 @@ use crate::check::{Brand, TokenPolicy};
 use crate::clock::Clock;
 use crate::entity_scope::EntityScope;
 use crate::key_store::{KeyStore, Sharing};
-use crate::model::{Algorithm, EnvironmentName, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
+use crate::model::{Algorithm, EnvironmentName, Lifetime, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
 use crate::random::SecureRandom;
 use crate::sandbox::Sandbox;
 
@@ -89,6 +90,7 @@ struct Config {
     policy: TokenPolicy,
     registry: ScopeRegistry,
     max_staleness: Duration,
+    signing_key_lifetime: Option<Lifetime>,
 }
 
 /// What the host decided for one environment.
@@ -182,7 +184,7 @@ impl Authority {
         Sandboxes { inner: &self.inner }
     }
 
-    /// Signing keys: list, generate, import, retire.
+    /// Signing keys: list, import, rotate, retire.
     #[must_use]
     pub fn signing_keys(&self) -> SigningKeys<'_> {
         SigningKeys { inner: &self.inner }

@@ -9,6 +9,7 @@ mod grant;
 mod key_text;
 mod limit;
 mod revocation;
+mod turnover;
 
 #[cfg(test)]
 mod laws;
@@ -23,3 +24,4 @@ pub use grant::{Maker, NewKey, check_new_key};
 pub use key_text::{Brand, BrandError, KeyTextParts, key_hint, parse_key_text, print_key_text};
 pub use limit::{Limit, LimitTable, address_key};
 pub use revocation::Revocations;
+pub use turnover::{TurnoverPolicy, TurnoverStep, check_turnover};

@@ -33,7 +33,7 @@ mod ring;
 pub use claims::print_claims;
 pub use compact::{CompactToken, MAX_TOKEN};
 pub use error::KeyError;
-pub use jwk::{key_set, parse_key_set, thumbprint};
+pub use jwk::{KEY_SET_MAX_AGE, key_set, parse_key_set, thumbprint};
 pub use key::{SigningPair, VerifyingKey};
 
 pub(crate) use compact::print_header;

@@ -43,6 +43,6 @@ pub use scope_rule::{
 };
 pub use secret::{SealedBytes, SecretBytes, SecretText};
 pub use settings::{Pepper, PepperPurpose, Settings};
-pub use signing_key::{Algorithm, PublicKey, SigningKey, SigningKeyState};
+pub use signing_key::{Algorithm, Provenance, PublicKey, SigningKey, SigningKeyState};
 pub use source::Source;
 pub use time::{Day, Leeway, Lifetime, UnixTime};
