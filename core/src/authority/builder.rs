@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoints::{CheckpointSink, LogSink};
 use super::limits::Limits;
 use super::{Authority, Fault, ImportError, Refusal};
 use crate::check::{Brand, TokenPolicy};
@@ -40,6 +41,8 @@ pub struct AuthorityBuilder {
     pub(super) audiences: BTreeMap<EnvironmentName, String>,
     pub(super) limits: Limits,
     pub(super) signing_key_lifetime: Option<Lifetime>,
+    pub(super) checkpoint_interval: Option<Duration>,
+    pub(super) checkpoint_sink: Arc<dyn CheckpointSink>,
 }
 
 impl AuthorityBuilder {
@@ -66,6 +69,8 @@ impl AuthorityBuilder {
             audiences: BTreeMap::new(),
             limits: Limits::default(),
             signing_key_lifetime: Some(Lifetime::seconds(90 * 86_400)),
+            checkpoint_interval: Some(Duration::from_secs(3_600)),
+            checkpoint_sink: Arc::new(LogSink),
         }
     }
 
@@ -225,6 +230,26 @@ impl AuthorityBuilder {
     #[must_use]
     pub fn signing_key_lifetime(mut self, lifetime: impl Into<Option<Lifetime>>) -> Self {
         self.signing_key_lifetime = lifetime.into();
+        self
+    }
+
+    /// How long after an audit event a signed checkpoint of its chain is written; an hour by default, and at
+    /// [`shutdown`](Authority::shutdown) in any case. With `None` none is written.
+    ///
+    /// Each process writes those of the chains that it has written to. After a crash, events without a checkpoint get one
+    /// after the next event of their chain. Where a [`token_issuer`](Self::token_issuer) of the host's own signs, there
+    /// is no key to sign checkpoints with, and none is written.
+    #[must_use]
+    pub fn checkpoint_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.checkpoint_interval = interval.into();
+        self
+    }
+
+    /// What keeps checkpoints outside of the store, so that a tail cut off an audit chain is found; by default a line in
+    /// the log, with the target `latchbook::checkpoint`.
+    #[must_use]
+    pub fn checkpoint_sink(mut self, sink: Arc<dyn CheckpointSink>) -> Self {
+        self.checkpoint_sink = sink;
         self
     }
 

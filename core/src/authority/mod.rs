@@ -4,6 +4,7 @@ mod audit;
 mod authenticate;
 mod builder;
 mod change;
+mod checkpoints;
 mod developers;
 mod entities;
 mod exchange;
@@ -30,10 +31,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use audit::{Audit, AuditReport};
+pub use audit::Audit;
 pub use authenticate::Presented;
 pub use builder::{AuthorityBuilder, BuildError};
 pub use change::Actor;
+pub use checkpoints::CheckpointSink;
 pub use developers::Developers;
 pub use entities::{Entities, NewEntity};
 pub use exchange::{Exchange, Issued};
@@ -45,6 +47,8 @@ pub use revocation::Revocation;
 pub use sandboxes::{OpenedSandbox, SandboxActor, SandboxOrder, Sandboxes};
 pub use signing_keys::{ImportError, SigningKeys};
 pub use usage::Statistics;
+
+pub use crate::check::{AuditReport, KeptCheckpoint};
 
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::Clock;
@@ -79,6 +83,7 @@ struct Inner {
     limits: limits::LimitTables,
     usage: usage::Usage,
     refused: usage::RefusedExchanges,
+    checkpoints: checkpoints::Checkpoints,
 }
 
 /// What the host decided.
@@ -91,6 +96,13 @@ struct Config {
     registry: ScopeRegistry,
     max_staleness: Duration,
     signing_key_lifetime: Option<Lifetime>,
+}
+
+impl Config {
+    /// The issuer (`iss`) of an environment, mounted or not.
+    fn issuer_of(&self, environment: EnvironmentName) -> String {
+        format!("{}/{environment}", self.issuer)
+    }
 }
 
 /// What the host decided for one environment.

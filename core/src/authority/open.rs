@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::{AuthorityBuilder, BuildError};
 use super::change::{Event, Tries};
+use super::checkpoints::Checkpoints;
 use super::feed::Feed;
 use super::issuers::Issuers;
 use super::limits::LimitTables;
@@ -61,6 +62,7 @@ pub(super) async fn open(builder: AuthorityBuilder) -> Result<Authority, BuildEr
         limits: LimitTables::new(&builder.limits),
         usage: Usage::default(),
         refused: RefusedExchanges::default(),
+        checkpoints: Checkpoints::new(builder.checkpoint_sink, builder.checkpoint_interval),
         config,
     };
     inner.read_feed().await?;

@@ -1,10 +1,11 @@
-//! The one background task: follows the feed, writes counts, prunes, turns signing keys over.
+//! The one background task: follows the feed, writes counts and checkpoints, prunes, turns signing keys over.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::{Event, Tries};
+use super::checkpoints::Which;
 use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
 use crate::key_store::Sharing;
@@ -27,8 +28,8 @@ struct Due {
 
 impl Authority {
     /// Everything that must be done from time to time. Spawn it once; it ends when the last clone of the authority is
-    /// dropped. No decision is wrong without it, but counts are not written, memory is not trimmed, signing keys grow old
-    /// and, on a shared store, requests read the feed themselves.
+    /// dropped. No decision is wrong without it, but counts and checkpoints are not written, memory is not trimmed,
+    /// signing keys grow old and, on a shared store, requests read the feed themselves.
     pub fn upkeep(&self) -> impl Future<Output = ()> + Send + 'static {
         let clock = Arc::clone(&self.inner.clock);
         let inner = Arc::downgrade(&self.inner);
@@ -44,13 +45,16 @@ impl Authority {
         }
     }
 
-    /// Writes what is counted in memory. Call it before the process ends.
+    /// Writes what is counted in memory, and a checkpoint of each audit chain that needs one. Call it before the process
+    /// ends.
     ///
     /// # Errors
     /// [`Refusal::Fault`] if the store did not answer; what was not written stays in memory.
     pub async fn shutdown(&self) -> Result<(), Refusal> {
         self.inner.write_usage().await?;
-        self.inner.write_refusals().await
+        self.inner.write_refusals().await?;
+        while self.inner.write_checkpoints(Which::All).await? {}
+        Ok(())
     }
 }
 
@@ -77,6 +81,7 @@ impl Inner {
             report("removing ended sandboxes", self.remove_ended_sandboxes().await);
             report("turning signing keys over", self.turn_signing_keys_over(&mut due.signing_keys).await);
         }
+        report("writing checkpoints", self.write_checkpoints(Which::Due).await.map(|_| ()));
     }
 
     async fn write_usage(&self) -> Result<(), Refusal> {

@@ -3,6 +3,7 @@
 mod access_token;
 mod address;
 mod api_key;
+mod chain;
 mod entity;
 mod exchange;
 mod grant;
@@ -18,6 +19,7 @@ mod samples;
 
 pub use access_token::{Expected, TokenUse, VerifiedToken, check_identity, check_use};
 pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
+pub use chain::{AuditReport, ChainCheck, ChainProof, KeptCheckpoint};
 pub use entity::{EntityRule, check_entity};
 pub use exchange::{Minting, TokenPolicy, TokenRequest, check_exchange};
 pub use grant::{Maker, NewKey, check_new_key};

@@ -140,6 +140,8 @@ actions! {
     SigningKeyRetiring = "signing_key.retiring", Done;
     /// A signing key neither signs nor verifies any more.
     SigningKeyRetired = "signing_key.retired", Done;
+    /// A signed checkpoint of the chain that it stands in.
+    AuditCheckpoint = "audit.checkpoint", Done;
 }
 
 /// Whether an action was done or refused.

@@ -3,6 +3,7 @@
 mod api_key;
 mod audit;
 mod change;
+mod checkpoint;
 mod claims;
 mod developer;
 mod entity;
@@ -27,6 +28,7 @@ pub use change::{
     Announcement, ChangeSet, Committed, Expectation, FeedEntry, FeedPage, FeedPosition, Merge, Pruned, Record,
     RecordKey, Revision, Stored, UsageCounts, UsageRow,
 };
+pub use checkpoint::{CHECKPOINT_DETAIL, Checkpoint, SignedCheckpoint};
 pub use claims::{AccessClaims, Delegation, SignedClaims};
 pub use developer::{Developer, DeveloperStatus};
 pub use entity::Entity;
