@@ -12,8 +12,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_executor::block_on;
 use latchbook_core::authority::Authority;
 use latchbook_core::jose::SigningPair;
+use latchbook_core::key_store::{KeyStore as _, KeyStoreExt as _};
 use latchbook_core::model::{
-    Algorithm, AuditAction, AuditActor, EnvironmentName, Lifetime, PublicKey, Rejection, SigningKeyState,
+    Algorithm, AuditAction, AuditActor, EnvironmentName, Lifetime, PublicKey, Record, RecordKey, Rejection, Row,
+    SealedBytes, SigningKeyState, Stored,
 };
 use latchbook_core::token_issuer::JwtIssuer;
 use latchbook_core::{BuildError, Refusal};
@@ -363,6 +365,24 @@ fn keys_of_a_hosts_own_issuer_are_its_own_business() {
     assert_eq!((store.active(), store.keys(LIVE).len()), (first, 1), "a key from before is left as it was");
     let refused = block_on(process.authority.signing_keys().rotate(LIVE));
     assert!(matches!(refused, Err(Refusal::Rejected(Rejection::NotFound))));
+}
+
+#[test]
+fn a_successor_that_cannot_sign_never_takes_over() {
+    let (store, clock, mut process) = house();
+    let holder = process.developer("ada");
+    let first = store.active();
+    let keys = process.authority.signing_keys();
+    let next = block_on(keys.rotate(LIVE)).unwrap();
+    let held = block_on(store.get_one(RecordKey::SigningKey(LIVE, next))).unwrap().unwrap();
+    let Record::SigningKey(mut spoilt) = held.record else { panic!("a signing key") };
+    spoilt.private = SealedBytes(vec![0; 60]);
+    block_on(store.load(vec![Row::Record(Stored { record: Record::SigningKey(spoilt), ..held })])).unwrap();
+    pass_days(&clock, &mut process, 2);
+    assert_eq!(store.active(), first);
+    // Nor is it used in an emergency: a fresh key is.
+    block_on(process.authority.signing_keys().retire_now(LIVE, &first)).unwrap();
+    assert!(process.admits(process.token(&holder).expose()).is_ok());
 }
 
 #[test]

@@ -180,7 +180,8 @@ impl Inner {
         Ok(set)
     }
 
-    fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
+    /// The pair of `key`, where this authority can open it.
+    pub(super) fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
         let Some(secrets) = &self.secrets else { return Ok(None) };
         let private = secrets
             .vault

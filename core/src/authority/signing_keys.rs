@@ -251,7 +251,8 @@ impl Inner {
         active: &(SigningKey, Revision),
         successor: Option<&(SigningKey, Revision)>,
     ) -> Result<(), Refusal> {
-        if let Some(successor) = successor {
+        // One that cannot sign would leave nothing that does.
+        if let Some(successor) = successor.filter(|(key, _)| self.open_signer(key).is_ok()) {
             return self.change_signing_key(set, successor.clone(), SigningKeyState::Active, AuditActor::Host);
         }
         let algorithm = match active.0.public.algorithm() {

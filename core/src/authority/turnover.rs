@@ -79,7 +79,8 @@ impl Inner {
 
     /// How long a key set without a new key may be in use somewhere.
     fn caching_time(&self) -> Duration {
-        KEY_SET_MAX_AGE + self.config.max_staleness + Duration::from_secs(self.config.policy.leeway.as_seconds())
+        let leeway = Duration::from_secs(self.config.policy.leeway.as_seconds());
+        KEY_SET_MAX_AGE.saturating_add(self.config.max_staleness).saturating_add(leeway)
     }
 
     fn turnover_policy(&self) -> TurnoverPolicy {
@@ -103,6 +104,8 @@ impl Inner {
     }
 
     async fn take_over(&self, active: &Held, successor: &Held) -> Result<(), Refusal> {
+        // One that cannot sign would leave nothing that does.
+        self.open_signer(&successor.0)?;
         let mut set = self.new_set()?;
         let retiring = SigningKeyState::Retiring { until: self.last_token_ends(&set) };
         self.change_signing_key(&mut set, successor.clone(), SigningKeyState::Active, AuditActor::Upkeep)?;
