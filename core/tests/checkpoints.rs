@@ -337,6 +337,18 @@ fn a_process_that_saw_the_chain_longer_does_not_sign_what_is_left() {
 }
 
 #[test]
+fn a_chain_whose_end_was_changed_gets_no_checkpoint_and_others_do() {
+    let house = House::new();
+    let other = house.process.developer("other");
+    let mut spoilt = house.events().pop().unwrap();
+    spoilt.subject.push('x');
+    block_on(house.store.load(vec![Row::Audit(spoilt)])).unwrap();
+    house.checkpoint();
+    assert!(house.shelf.of(&house.ada.chain()).is_empty());
+    assert_eq!(house.shelf.of(&other.chain()).len(), 1);
+}
+
+#[test]
 fn a_checkpoint_that_nobody_of_ours_signed_or_that_lies_is_found() {
     let (stranger, _) = SigningPair::generate(Algorithm::EdDsa).unwrap();
     let lies: [(&str, Lie); 6] = [

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::change::{Event, Tries};
 use super::{Fault, Inner, Refusal};
 use crate::jose::sign_checkpoint;
-use crate::key_store::KeyStoreExt as _;
+use crate::key_store::{KeyStoreExt as _, StoreError};
 use crate::model::{
-    AuditAction, AuditActor, AuditEvent, CHECKPOINT_DETAIL, ChainId, ChangeSet, Checkpoint, SignedCheckpoint, Source,
+    AuditAction, AuditActor, AuditEvent, CHECKPOINT_DETAIL, ChainId, ChangeSet, Checkpoint, FIRST_LINK,
+    SignedCheckpoint, Source,
 };
 use crate::random;
 
@@ -128,7 +129,7 @@ impl Inner {
 
     /// Remembers that these chains went on, up to these numbers.
     pub(super) fn note_chains(&self, chains: Vec<Option<ChainId>>, numbers: &[u64]) {
-        let due_at = self.time.monotonic() + self.checkpoints.interval.unwrap_or_default();
+        let due_at = self.time.monotonic().saturating_add(self.checkpoints.interval.unwrap_or_default());
         for (chain, number) in chains.into_iter().zip(numbers) {
             if let Some(chain) = chain {
                 self.checkpoints.note(chain, *number, due_at);
@@ -148,7 +149,7 @@ impl Inner {
                 Ok(true)
             }
             Err(refusal) => {
-                let due_at = self.time.monotonic() + RETRY_AFTER;
+                let due_at = self.time.monotonic().saturating_add(RETRY_AFTER);
                 chains.into_iter().for_each(|(chain, number)| self.checkpoints.note(chain, number, due_at));
                 Err(refusal)
             }
@@ -159,13 +160,9 @@ impl Inner {
         let mut set = self.new_set()?;
         let mut written = Vec::new();
         for (chain, known) in chains {
-            let (newest, _) = self.store.audit(chain, None, 1).await?;
-            let Some(head) = newest.into_iter().next().filter(|head| head.number >= *known) else {
-                tracing::error!(%chain, known, "an audit chain is shorter than it was: its tail was cut off");
-                continue;
-            };
-            if !is_covered(&head) {
-                written.extend(self.add_checkpoint(&mut set, &head)?);
+            match self.trusted_head(chain, *known).await? {
+                Some(head) if !is_covered(&head) => written.extend(self.add_checkpoint(&mut set, &head)?),
+                _ => {}
             }
         }
         if written.is_empty() || self.commit(set, &mut Tries::default()).await? {
@@ -173,6 +170,30 @@ impl Inner {
         } else {
             Err(Fault::Internal("a checkpoint expects nothing, and lost all the same").into())
         }
+    }
+
+    /// The newest event of `chain`; `None`, and a line in the log, where there should be more of the chain or its end does
+    /// not hold. No checkpoint vouches for that, and others are written all the same.
+    async fn trusted_head(&self, chain: &ChainId, known: u64) -> Result<Option<AuditEvent>, Refusal> {
+        let newest = match self.store.audit(chain, None, 2).await {
+            Ok((newest, _)) => newest,
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(%chain, %error, "an audit chain cannot be read");
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let mut newest = newest.into_iter();
+        let Some(head) = newest.next().filter(|head| head.number >= known) else {
+            tracing::error!(%chain, known, "an audit chain is shorter than it was: its tail was cut off");
+            return Ok(None);
+        };
+        let previous = newest.next().map_or(FIRST_LINK, |event| event.link);
+        let holds = self.secrets()?.audit_keys().get(&head.key).is_some_and(|key| key.verifies(&head, &previous));
+        if !holds {
+            tracing::error!(%chain, number = head.number, "the last event of an audit chain was changed");
+        }
+        Ok(holds.then_some(head))
     }
 
     /// Signs a checkpoint up to `head`, and adds its event; `None` where nothing signs here any more.
