@@ -125,8 +125,9 @@ impl Inner {
             .collect();
         // Without an answer it is not known whether it was done: what it announced must be read before anything is decided.
         let announcing = self.feed.announcing(!entries.is_empty());
+        let chains = self.chains_to_note(&set);
         match self.store.commit(set).await {
-            Ok(_) => {}
+            Ok(committed) => self.note_chains(chains, &committed.audit),
             Err(StoreError::Conflict) => {
                 announcing.settle();
                 tries.0 += 1;

@@ -163,8 +163,8 @@ impl Inner {
         }
         self.limit_issue(developer, key.key().id)?;
         let issuers = self.issuers.current();
-        let (issuer, signer) = issuers.signer(developer.environment)?;
-        set.expect.extend(signer.cloned());
+        let (issuer, active) = issuers.issuing(developer.environment)?;
+        set.expect.extend(active.cloned());
         let token = issuer.issue(&claims).await?;
         let allowed = key.key().grant.spelled_out(&self.config.registry);
         let issued = Issued {

@@ -31,8 +31,10 @@ pub(super) struct Issuers {
 #[derive(Debug, Default)]
 pub(super) struct IssuerSet {
     by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
-    /// The record of the key that signs, as it was read; none where the host signs.
-    signers: BTreeMap<EnvironmentName, Expectation>,
+    /// The records of the active keys, as they were read; none where the host's own issuer signs.
+    active: BTreeMap<EnvironmentName, Expectation>,
+    /// The active keys; none where the host's own issuer signs, nor without a master key.
+    signers: BTreeMap<EnvironmentName, Arc<SigningPair>>,
     /// By `kid`.
     keys: HashMap<String, KeyPlace>,
 }
@@ -93,13 +95,18 @@ impl IssuerSet {
 
     /// The issuer that signs for `environment`, and what its tokens' commits must expect: so no token is made with a key
     /// that was retired by then, in whichever process.
-    pub(super) fn signer(
+    pub(super) fn issuing(
         &self,
         environment: EnvironmentName,
     ) -> Result<(&Arc<dyn TokenIssuer>, Option<&Expectation>), Refusal> {
         let issuer = self.by_environment.get(&environment);
         let issuer = issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))?;
-        Ok((issuer, self.signers.get(&environment)))
+        Ok((issuer, self.active.get(&environment)))
+    }
+
+    /// The key that signs for `environment`, where it is in this process.
+    pub(super) fn signer(&self, environment: EnvironmentName) -> Option<Arc<SigningPair>> {
+        self.signers.get(&environment).cloned()
     }
 
     pub(super) fn public_keys(&self, environment: EnvironmentName) -> Option<Vec<(SigningKeyId, PublicKey)>> {
@@ -157,7 +164,7 @@ impl Inner {
                     *signer = self.open_signer(&key)?;
                     if !self.issuers.is_foreign(key.environment) {
                         let record = RecordKey::SigningKey(key.environment, key.id);
-                        set.signers.insert(key.environment, Expectation { key: record, revision: Some(revision) });
+                        set.active.insert(key.environment, Expectation { key: record, revision: Some(revision) });
                     }
                 }
                 SigningKeyState::Next | SigningKeyState::Retired => {}
@@ -166,14 +173,18 @@ impl Inner {
         for (environment, (verifying, signer)) in by_environment {
             let issuer: Arc<dyn TokenIssuer> = match self.issuers.foreign.get(&environment) {
                 Some(foreign) => Arc::clone(foreign),
-                None => Arc::new(JwtIssuer::new(verifying, signer).map_err(StoreError::corrupt)?),
+                None => {
+                    set.signers.extend(signer.clone().map(|pair| (environment, pair)));
+                    Arc::new(JwtIssuer::new(verifying, signer).map_err(StoreError::corrupt)?)
+                }
             };
             set.add(environment, issuer, &until);
         }
         Ok(set)
     }
 
-    fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
+    /// The pair of `key`, where this authority can open it.
+    pub(super) fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
         let Some(secrets) = &self.secrets else { return Ok(None) };
         let private = secrets
             .vault

@@ -261,8 +261,10 @@ fn what_upkeep_does_is_audited_too() {
     house.clock.advance(3 * 3_600);
     let mut upkeep = Upkeep::of(&house.authority);
     let events = added(&house, || assert!(upkeep.round()));
-    let said: Vec<_> = events.iter().map(|event| (&event.chain, event.action, &event.actor)).collect();
-    assert_eq!(said, [(&ChainId::System(LIVE), AuditAction::StorePruned, &AuditActor::Upkeep)]);
+    assert!(events.iter().all(|event| event.actor == AuditActor::Upkeep));
+    let done = events.iter().filter(|event| event.action != AuditAction::AuditCheckpoint);
+    let done: Vec<_> = done.map(|event| (&event.chain, event.action)).collect();
+    assert_eq!(done, [(&ChainId::System(LIVE), AuditAction::StorePruned)]);
     house.clock.advance(60);
     assert_eq!(added(&house, || assert!(upkeep.round())), [], "a round that ends nothing writes no event");
 }
@@ -317,5 +319,5 @@ fn e17_l7_a_developer_does_not_see_the_events_of_an_earlier_one_with_its_id() {
     }
     assert_eq!(page(Some(&cursor), 100).unwrap().0, [], "nor by a cursor of its own");
     let report = block_on(house.authority.audit().verify(&ChainId::Developer(owner.clone()))).unwrap();
-    assert_eq!((report.events, report.broken_at), (10, None), "the chain goes on");
+    assert!(report.events >= 10 && report.broken_at.is_none(), "the chain goes on");
 }
