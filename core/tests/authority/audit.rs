@@ -254,6 +254,12 @@ fn events_that_were_removed_swapped_or_put_in_are_found() {
 }
 
 #[test]
+fn a_tail_that_was_cut_off_before_any_checkpoint_cannot_be_seen() {
+    assert_eq!(tampered(|events| drop(events.pop())), (5, None));
+    assert_eq!(tampered(|events| events.truncate(1)), (1, None));
+}
+
+#[test]
 fn what_upkeep_does_is_audited_too() {
     let house = House::new();
     let holder = house.holder("acme");
