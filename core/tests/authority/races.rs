@@ -139,7 +139,7 @@ fn r2_while_signing_keys_are_replaced_under_load_no_good_token_is_refused() {
     at_once(THREADS + 1, |number| {
         let house = &houses[number % houses.len()];
         if number == THREADS {
-            for _ in 0..20 {
+            for _ in 0..6 {
                 block_on(house.authority.signing_keys().import(LIVE, &pem(Default::default()).0)).unwrap();
                 let before = made.load(Ordering::SeqCst);
                 while made.load(Ordering::SeqCst) < before + THREADS {
