@@ -32,6 +32,12 @@ pub struct Args {
     /// A private key to sign an environment's tokens with, in place of a generated one.
     #[arg(long, value_name = "ENV=PEM-FILE", value_parser = signing_key)]
     pub signing_key: Vec<(EnvironmentName, PathBuf)>,
+    /// Serve TLS 1.2 and 1.3 with this certificate: PEM, the server's own one first, then its chain. Needs --tls-key.
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert: PEM, not encrypted.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Serve plain HTTP off loopback, because a proxy in front ends TLS.
     #[arg(long)]
     pub behind_tls_proxy: bool,

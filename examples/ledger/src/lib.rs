@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod args;
+pub mod certificate;
 pub mod instant;
 pub mod money;
 pub mod posted;

@@ -47,11 +47,11 @@ enum Place {
 /// [`StartError`] for plain HTTP off loopback.
 pub fn check(args: &Args) -> Result<(), StartError> {
     place(args)?;
-    if args.listen.ip().is_loopback() || args.behind_tls_proxy {
+    if args.listen.ip().is_loopback() || args.behind_tls_proxy || args.tls_cert.is_some() {
         return Ok(());
     }
     Err(StartError::new(format!(
-        "plain HTTP on {} would show keys and tokens to the network; listen on 127.0.0.1, or give --behind-tls-proxy if TLS ends in front",
+        "plain HTTP on {} would show keys and tokens to the network; give --tls-cert and --tls-key, or listen on 127.0.0.1, or give --behind-tls-proxy if TLS ends in front",
         args.listen
     )))
 }
