@@ -53,6 +53,10 @@ pub struct Args {
     /// A proxy whose `X-Forwarded-For` is believed, as an address range.
     #[arg(long, value_name = "CIDR")]
     pub trust_proxy: Vec<IpNet>,
+    /// A file for a first developer with two entities and a key of every scope, in `live` where it is served. The first
+    /// start makes it, readable by this user alone; every start sees to it that the store holds what it says.
+    #[arg(long, value_name = "FILE")]
+    pub bootstrap: Option<PathBuf>,
 }
 
 /// Who may open a sandbox.

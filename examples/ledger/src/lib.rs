@@ -2,10 +2,12 @@
 
 pub mod api;
 pub mod args;
+mod bootstrap;
 pub mod certificate;
 pub mod instant;
 pub mod money;
 pub mod posted;
+mod private_file;
 pub mod request;
 pub mod start;
 

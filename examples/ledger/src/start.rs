@@ -1,7 +1,7 @@
 //! From arguments to a gate: what a start needs, and what can be wrong with it.
 
 use std::fmt::Display;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,9 @@ use zeroize::Zeroizing;
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
+use crate::bootstrap::Bootstrap;
 use crate::posted::Posted;
+use crate::private_file;
 use crate::scopes;
 
 /// A start that failed: one line that says what is wrong and what to do.
@@ -82,6 +84,10 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
         })?;
         builder = builder.signing_key(*environment, pem);
     }
+    let bootstrap = match &args.bootstrap {
+        Some(path) => Some((path, Bootstrap::read(path, &args.environments)?)),
+        None => None,
+    };
     let (master_key, store, ledger): (MasterKey, Arc<dyn KeyStore>, _) = match place(args)? {
         Place::Memory => {
             let key = if named_in_environment() { from_environment()? } else { new_key()?.0 };
@@ -104,6 +110,13 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
             "the posted transactions in `{name}` cannot be opened: {error}; move the file away or restore it"
         ))
     })?;
+    if let Some((path, found)) = bootstrap {
+        let bootstrap = match found {
+            Some(found) => found,
+            None => Bootstrap::draw(path, &authority, home(args))?,
+        };
+        bootstrap.carry_out(path, &authority).await?;
+    }
     let access = match args.sandbox_policy() {
         Sandbox::Open => SandboxAccess::Open,
         Sandbox::Bearer => SandboxAccess::Bearer,
@@ -174,38 +187,17 @@ fn from_environment() -> Result<MasterKey, StartError> {
 
 fn new_key() -> Result<(MasterKey, Zeroizing<String>), StartError> {
     let secret = secret_key(&SystemRandom::new()).map_err(StartError::new)?;
-    let text = Zeroizing::new(STANDARD.encode(secret.expose()));
+    // Sized for a line's end as well, so that adding one leaves no copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    STANDARD.encode_string(secret.expose(), &mut text);
     let key = MasterKey::parse(&SecretText::new(text.to_string())).map_err(StartError::new)?;
     Ok((key, text))
 }
 
-/// Whole or not at all, and never over another's: written aside, then linked to its name.
 fn make_key_file(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    let aside = folder.join(format!(".master.key.{}", std::process::id()));
-    let (_, text) = new_key().map_err(io::Error::other)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&aside).and_then(|mut made| {
-        made.write_all(text.as_bytes())?;
-        made.write_all(b"\n")?;
-        made.sync_all()
-    });
-    let linked = written.and_then(|()| match fs::hard_link(&aside, file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    });
-    let _ = fs::remove_file(&aside);
-    linked?;
-    #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?;
+    let (_, mut text) = new_key().map_err(io::Error::other)?;
+    text.push('\n');
+    private_file::make(file, text.as_bytes())?;
     let _ = writeln!(
         io::stderr(),
         "made a new master key in {}: keep a copy, the store is worthless without it",
