@@ -11,7 +11,7 @@ use latchbook::EnvironmentName;
 ///
 /// The master key comes from LATCHBOOK_MASTER_KEY_FILE or LATCHBOOK_MASTER_KEY, else from `master.key` beside the store,
 /// which is made on the first start.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Args {
     /// Where to listen; port 0 takes a free one.

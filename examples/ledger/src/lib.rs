@@ -5,6 +5,7 @@ pub mod args;
 mod bootstrap;
 pub mod certificate;
 pub mod instant;
+mod master_key;
 pub mod money;
 pub mod posted;
 mod private_file;

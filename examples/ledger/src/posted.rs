@@ -1,6 +1,7 @@
 //! Where posted transactions are kept: the example's own file beside the store, or memory.
 
 use std::fs::OpenOptions;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +30,9 @@ impl Posted {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         // Made here first for its mode; redb opens it by its name.
         drop(options.open(path)?);
-        Self::with(redb::Builder::new().set_cache_size(4 << 20).create(path)?)
+        // A damaged file can make redb panic.
+        catch_unwind(|| Self::with(redb::Builder::new().set_cache_size(4 << 20).create(path)?))
+            .unwrap_or_else(|_| Err("it is damaged".into()))
     }
 
     /// Keeps them in memory alone.

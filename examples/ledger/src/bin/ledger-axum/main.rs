@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use latchbook_ledger::api::Api;
 use latchbook_ledger::args::Args;
 use latchbook_ledger::certificate;
 use latchbook_ledger::start::{self, StartError};
@@ -48,7 +49,7 @@ async fn run(args: &Args) -> Result<(), StartError> {
     })?;
     let address = listener.local_addr().map_err(StartError::new)?;
     let mut signals = serve::Signals::new().map_err(StartError::new)?;
-    let api = start::open(args).await?;
+    let api = open(args).await?;
     let authority = api.gate.authority().clone();
     let upkeep = tokio::spawn(authority.upkeep());
     let mut out = io::stdout();
@@ -65,6 +66,19 @@ async fn run(args: &Args) -> Result<(), StartError> {
         Ok(Err(refusal)) => Err(StartError::new(format!("the last counts could not be written: {refusal}"))),
         Err(_) => Err(StartError::new("the last counts could not be written in time")),
     }
+}
+
+/// Opens everything. A damaged file can make redb panic: what catches that panic says so in one line, and the panic's
+/// own words are for those who look for them.
+async fn open(args: &Args) -> Result<Api, StartError> {
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|panic| tracing::debug!(%panic, "panicked while starting")));
+    let args = args.clone();
+    let opened = tokio::spawn(async move { start::open(&args).await }).await;
+    std::panic::set_hook(shown);
+    opened.unwrap_or_else(|_| {
+        Err(StartError::new("the start failed by a fault of this program; RUST_LOG=debug shows it, please report it"))
+    })
 }
 
 fn hint(args: &Args, url: &str) {
