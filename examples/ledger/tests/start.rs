@@ -5,58 +5,11 @@ mod support;
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use redb::{Database, TableDefinition};
-use support::{Server, listing, program};
-
-/// Starts `command`, which must fail with one line that holds every one of `says`.
-fn fails(command: &mut Command, says: &[&str]) {
-    let (code, stderr) = match Server::spawn(command.stderr(Stdio::piped())) {
-        Err(ended) => ended,
-        Ok(server) => panic!("it listens on {}: {says:?}", server.address),
-    };
-    assert_eq!(code, Some(1), "{stderr}");
-    assert_one_line(&stderr);
-    for part in says {
-        assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
-    }
-}
-
-/// What people read is one line, and is no Rust.
-fn assert_one_line(stderr: &str) {
-    assert!(stderr.starts_with("ledger-axum: ") && stderr.ends_with('\n') && stderr.lines().count() == 1, "{stderr}");
-    assert!(!stderr.contains("panicked") && !stderr.contains("Error") && !stderr.contains("Some("), "{stderr}");
-}
-
-/// The same, and `folder` is as it was before.
-fn refused_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], says: &[&str]) {
-    let before = listing(folder);
-    fails(program(folder).args(arguments).envs(variables.iter().copied()), says);
-    let after = listing(folder);
-    assert!(before == after, "{says:?}: {:?} became {:?}", before.keys(), after.keys());
-}
-
-/// The same where a store is opened before the start fails: redb marks the files that it opens, so names are compared.
-fn refused_store(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], says: &[&str]) {
-    let names = || listing(folder).into_keys().collect::<Vec<_>>();
-    let before = names();
-    fails(program(folder).args(arguments).envs(variables.iter().copied()), says);
-    assert_eq!(names(), before);
-}
-
-/// A folder with a store that was stopped cleanly.
-fn set_up() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::spawn(program(folder.path()).stderr(Stdio::null())).unwrap();
-    #[cfg(unix)]
-    server.stop();
-    #[cfg(not(unix))]
-    server.kill();
-    folder
-}
+use support::{Server, assert_one_line, fails, listing, program, program_on, refused_in, refused_store, set_up};
 
 #[test]
 fn arguments_that_cannot_work_make_nothing() {
@@ -80,13 +33,41 @@ fn arguments_that_cannot_work_make_nothing() {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_used_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let write = |name: &str, content: &str| fs::write(here.join(name), content).unwrap();
+    for name in ["one", "other"] {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        write(&format!("{name}.pem"), &cert.pem());
+        write(&format!("{name}.key"), &signing_key.serialize_pem());
+    }
+    write("text", "text");
+    write("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB");
+    write("base64.pem", "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n");
+    write("der.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    write("der.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    write("encrypted.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    refused_in(here, &["--tls-cert", "one.pem"], &[], &["--tls-cert needs --tls-key"]);
+    refused_in(here, &["--tls-key", "one.key"], &[], &["--tls-key needs --tls-cert"]);
+    let refused = |certificate, key, says: &[&str]| {
+        refused_in(here, &["--tls-cert", certificate, "--tls-key", key], &[], says);
+    };
+    refused("one.pem", "other.key", &["`other.key` is not the one of the certificate `one.pem`", "name the two"]);
+    for certificate in ["absent", "text", "cut.pem", "base64.pem", "der.pem", "one.key", "."] {
+        refused(certificate, "one.key", &[&format!("the TLS certificate `{certificate}` cannot be used"), "name "]);
+    }
+    for key in ["absent", "text", "one.pem", "encrypted.key", "."] {
+        refused("one.pem", key, &[&format!("the TLS private key `{key}` cannot be used"), "name "]);
+    }
+    refused("one.pem", "der.key", &["the TLS private key `der.key` cannot be used"]);
+}
+
+#[test]
 fn plain_http_off_loopback_needs_to_be_told() {
     let folder = tempfile::tempdir().unwrap();
     for address in ["0.0.0.0:0", "[::]:0"] {
-        // The program's own `--listen` gives way to the later one.
-        let listen = ["--listen", address];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
-        fails(command.current_dir(folder.path()).args(listen), &["plain HTTP", "--tls-cert", "--behind-tls-proxy"]);
+        fails(&mut program_on(folder.path(), address), &["plain HTTP", "--tls-cert", "--behind-tls-proxy"]);
         assert!(listing(folder.path()).is_empty());
     }
 }
@@ -122,8 +103,7 @@ fn a_port_in_use_is_said_and_nothing_is_made() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
-    fails(command.current_dir(folder.path()).args(["--listen", &address]), &[&address, "choose another --listen"]);
+    fails(&mut program_on(folder.path(), &address), &[&address, "choose another --listen"]);
     assert!(listing(folder.path()).is_empty());
 }
 

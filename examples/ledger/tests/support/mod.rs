@@ -12,8 +12,13 @@ use serde_json::{Value, json};
 
 /// The program, to be started in `folder` on a free port, without what the tester's environment says.
 pub fn program(folder: &Path) -> Command {
+    program_on(folder, "127.0.0.1:0")
+}
+
+/// The same, on the port `listen`.
+pub fn program_on(folder: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
-    command.current_dir(folder).args(["--listen", "127.0.0.1:0", "--limits", "off"]);
+    command.current_dir(folder).args(["--listen", listen, "--limits", "off"]);
     for variable in ["LATCHBOOK_MASTER_KEY", "LATCHBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
         command.env_remove(variable);
     }
@@ -130,4 +135,50 @@ pub fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         found.insert(path.clone(), fs::read(&path).ok());
     }
     found
+}
+
+/// Starts `command`, which must fail with one line that holds every one of `says`.
+pub fn fails(command: &mut Command, says: &[&str]) {
+    let (code, stderr) = match Server::spawn(command.stderr(Stdio::piped())) {
+        Err(ended) => ended,
+        Ok(server) => panic!("it listens on {}: {says:?}", server.address),
+    };
+    assert_eq!(code, Some(1), "{stderr}");
+    assert_one_line(&stderr);
+    for part in says {
+        assert!(stderr.contains(part), "`{part}` is not in: {stderr}");
+    }
+}
+
+/// What people read is one line, and is no Rust.
+pub fn assert_one_line(stderr: &str) {
+    assert!(stderr.starts_with("ledger-axum: ") && stderr.ends_with('\n') && stderr.lines().count() == 1, "{stderr}");
+    assert!(!stderr.contains("panicked") && !stderr.contains("Error") && !stderr.contains("Some("), "{stderr}");
+}
+
+/// The same, and `folder` is as it was before.
+pub fn refused_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], says: &[&str]) {
+    let before = listing(folder);
+    fails(program(folder).args(arguments).envs(variables.iter().copied()), says);
+    let after = listing(folder);
+    assert!(before == after, "{says:?}: {:?} became {:?}", before.keys(), after.keys());
+}
+
+/// The same where a store is opened before the start fails: redb marks the files that it opens, so names are compared.
+pub fn refused_store(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], says: &[&str]) {
+    let names = || listing(folder).into_keys().collect::<Vec<_>>();
+    let before = names();
+    fails(program(folder).args(arguments).envs(variables.iter().copied()), says);
+    assert_eq!(names(), before);
+}
+
+/// A folder with a store that was stopped cleanly.
+pub fn set_up() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::spawn(program(folder.path()).stderr(Stdio::null())).unwrap();
+    #[cfg(unix)]
+    server.stop();
+    #[cfg(not(unix))]
+    server.kill();
+    folder
 }
