@@ -194,7 +194,15 @@ fn a_first_start_that_is_killed_at_any_moment_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let mut child =
             program(folder.path()).args(ARGUMENTS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(4 + round * 2));
+        if round % 2 == 0 {
+            std::thread::sleep(Duration::from_millis(round * 2));
+        } else {
+            // As soon as the file is there, and a little later in every round.
+            while !path(folder.path()).exists() && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            std::thread::sleep(Duration::from_micros(round * 400));
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         let written = fs::read(path(folder.path())).ok();
@@ -204,6 +212,7 @@ fn a_first_start_that_is_killed_at_any_moment_loses_nothing() {
         assert!(written.is_none_or(|bytes| bytes == first.bytes), "the file was never half written");
         assert_eq!(entities(&server, &token(&server, &first)).len(), 2);
     }
+    assert!(found[1] > 0);
     println!("killed {} times before and {} times after the file was there", found[0], found[1]);
 }
 

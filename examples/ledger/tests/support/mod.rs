@@ -44,7 +44,7 @@ impl Server {
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = program(folder);
         command.env("RUST_LOG", "trace").args(arguments);
-        Self::spawn(&mut command.stderr(log)).expect("the program listens")
+        Self::spawn(command.stderr(log)).expect("the program listens")
     }
 
     /// The program once it listens, or its exit code and what it wrote to standard error, where that is a pipe.
