@@ -92,7 +92,7 @@ where
         let RequirePrincipal { gate, serves } = self.guard.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            if let Err(refused) = gate.principal(&Fields::of(&parts).head(), serves).await {
+            if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))
