@@ -6,6 +6,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use latchbook::authority::NewEntity;
 use latchbook::check::{Brand, NewKey, parse_key_text};
 use latchbook::model::{DeveloperId, EntityId, KeyId, Metadata, Rejection, SecretText};
 use latchbook::random::{SystemRandom, base62};
@@ -15,7 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::private_file;
 use crate::start::StartError;
-use latchbook::authority::NewEntity;
 
 /// The legal names of the entities that a new file gets.
 const ENTITIES: [&str; 2] = ["First entity", "Second entity"];
@@ -44,7 +44,8 @@ impl Bootstrap {
     /// What the file at `path` says, if it is there and can be used where `environments` are mounted.
     pub(crate) fn read(path: &Path, environments: &[EnvironmentName]) -> Result<Option<Self>, StartError> {
         let content = private_file::read(path).map_err(|error| {
-            unusable(path, format!("cannot be read: {error}; run `chmod 600` on it, or name another file"))
+            let advice = "let this user alone read it (`chmod 600`), or name another file";
+            unusable(path, format!("cannot be read: {error}; {advice}"))
         })?;
         let Some(content) = content else {
             let folder = private_file::folder(path);
@@ -83,6 +84,11 @@ impl Bootstrap {
         let printed = serde_json::to_writer_pretty(&mut *content, &form).map_err(io::Error::from);
         let made = printed.and_then(|()| content.write_all(b"\n")).and_then(|()| private_file::make(path, &content));
         made.map_err(|error| unusable(path, format!("cannot be made: {error}; name one in a writable folder")))?;
+        let _ = writeln!(
+            io::stderr(),
+            "wrote the key of a first developer of `{environment}` into {}: whoever reads that file may do everything there",
+            path.display()
+        );
         // Another process may have been faster: what is in the file counts.
         Self::read(path, &[environment])?.ok_or_else(|| unusable(path, "is gone again; start anew"))
     }

@@ -237,7 +237,7 @@ fn a_file_that_cannot_be_used_makes_nothing() {
         &says("`live`, which is not served"),
     );
     fs::set_permissions(path(here), fs::Permissions::from_mode(0o644)).unwrap();
-    refused_in(here, &ARGUMENTS, &[], &says("others can read it; run `chmod 600`"));
+    refused_in(here, &ARGUMENTS, &[], &says("others can read it; let this user alone read it (`chmod 600`)"));
     fs::remove_file(path(here)).unwrap();
     fs::create_dir(path(here)).unwrap();
     refused_in(here, &ARGUMENTS, &[], &says("cannot be read"));

@@ -10,15 +10,17 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The program, to be started in `folder` on a free port, without what the tester's environment says.
+/// The program, to be started in `folder` on a free port and without limits.
 pub fn program(folder: &Path) -> Command {
-    program_on(folder, "127.0.0.1:0")
+    let mut command = program_on(folder, "127.0.0.1:0");
+    command.args(["--limits", "off"]);
+    command
 }
 
-/// The same, on the port `listen`.
+/// The program, to be started in `folder` on the port `listen`, without what the tester's environment says.
 pub fn program_on(folder: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
-    command.current_dir(folder).args(["--listen", listen, "--limits", "off"]);
+    command.current_dir(folder).args(["--listen", listen]);
     for variable in ["LATCHBOOK_MASTER_KEY", "LATCHBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
         command.env_remove(variable);
     }

@@ -13,8 +13,8 @@ use tokio_rustls::server::TlsStream;
 
 /// How long one handshake may take.
 const LONGEST: Duration = Duration::from_secs(10);
-/// How many may run at once.
-const MOST: usize = 1024;
+/// How many may run at once; half of the file descriptors that a process usually has.
+const MOST: usize = 512;
 
 /// The handshakes that run. Dropping this ends them all.
 pub(crate) struct Handshakes {
