@@ -240,7 +240,7 @@ fn a_file_that_cannot_be_used_makes_nothing() {
     refused_in(here, &ARGUMENTS, &[], &says("others can read it; let this user alone read it (`chmod 600`)"));
     fs::remove_file(path(here)).unwrap();
     fs::create_dir(path(here)).unwrap();
-    refused_in(here, &ARGUMENTS, &[], &says("cannot be read"));
+    refused_in(here, &ARGUMENTS, &[], &says("it is not a file"));
     assert!(!listing(here).contains_key(&here.join("ledger-data")));
 }
 
