@@ -1,5 +1,6 @@
 //! Files of secrets: made whole or not at all, never over another's, and read only where nobody else can.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -9,9 +10,17 @@ use zeroize::Zeroizing;
 /// Longest file that is read, so that a wrong path does not fill the memory.
 const LONGEST: usize = 65_536;
 
-/// Makes the file at `path`, and its folder where there is none, for this user alone. It is on the disk when this
-/// returns. A file that is there by then is left as it is.
+/// Makes the file at `path` with this content, and its folder where there is none, for this user alone. It is on the
+/// disk when this returns. A file that is there by then is left as it is.
 pub(crate) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
+    make_by(path, |mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    })
+}
+
+/// The same, with the content that `fill` writes, durably, into an empty file.
+pub(crate) fn make_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder(path);
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -19,12 +28,13 @@ pub(crate) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
 
-    // Written aside, then linked to its name: the name never leads to half a file.
-    let mut name = std::ffi::OsString::from(".");
+    // Filled aside, then linked to its name: the name never leads to half a file, whenever this process ends.
+    let mut name = OsString::from(".");
     name.push(path.file_name().ok_or_else(|| io::Error::other("this is no name of a file"))?);
     name.push(format!(".{}", std::process::id()));
     let aside = path.with_file_name(name);
-    let linked = write_new(&aside, content).and_then(|()| match fs::hard_link(&aside, path) {
+    let filled = new_file(&aside).and_then(fill);
+    let linked = filled.and_then(|()| match fs::hard_link(&aside, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     });
@@ -60,21 +70,19 @@ pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = match options.open(path) {
+    match options.open(path) {
         // Left behind by a process that had the same number and died.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
-            options.open(path)?
+            options.open(path)
         }
-        other => other?,
-    };
-    file.write_all(content)?;
-    file.sync_all()
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -167,11 +167,11 @@ fn s8_a_store_of_a_newer_version_is_left_alone() {
 #[test]
 fn s2_a_store_that_was_cut_is_left_alone() {
     let folder = set_up();
-    for (name, lengths) in [("auth.redb", &[0, 9, 100, 4096, 50_000][..]), ("ledger.redb", &[9, 100, 4096, 50_000])] {
+    for name in ["auth.redb", "ledger.redb"] {
         let file = folder.path().join("ledger-data").join(name);
         let whole = fs::read(&file).unwrap();
-        for length in lengths {
-            let cut = &whole[..*length];
+        for length in [0, 9, 100, 4096, 50_000] {
+            let cut = &whole[..length];
             fs::write(&file, cut).unwrap();
             refused_store(folder.path(), &[], &[], &[&format!("`ledger-data/{name}`")]);
             assert!(fs::read(&file).unwrap() == cut, "{name} is as it was, {length} bytes long");

@@ -46,7 +46,10 @@ impl Server {
         let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = program(folder);
         command.env("RUST_LOG", "trace").args(arguments);
-        Self::spawn(command.stderr(log)).expect("the program listens")
+        Self::spawn(command.stderr(log)).unwrap_or_else(|(code, _)| {
+            let log = fs::read_to_string(folder.join("log")).unwrap();
+            panic!("it ended with {code:?}: {}", log.lines().last().unwrap_or_default())
+        })
     }
 
     /// The program once it listens, or its exit code and what it wrote to standard error, where that is a pipe.
