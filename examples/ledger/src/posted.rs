@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latchbook::model::Entity;
-use redb::backends::InMemoryBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use crate::private_file;
@@ -30,8 +30,8 @@ impl Posted {
         builder.set_cache_size(4 << 20);
         if !path.exists() {
             private_file::make_by(path, |file| {
-                let made = builder.create_file(file).map_err(Fault::from).and_then(Self::with);
-                made.map(drop).map_err(io::Error::other)
+                let made = FileBackend::new(file).and_then(|file| builder.create_with_backend(file));
+                made.map_err(Fault::from).and_then(Self::with).map(drop).map_err(io::Error::other)
             })?;
         }
         // A damaged file can make redb panic.
