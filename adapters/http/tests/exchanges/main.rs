@@ -9,6 +9,7 @@
 )]
 
 mod ask;
+mod checkpoints;
 mod guard;
 mod house;
 mod never_panics;
