@@ -196,6 +196,8 @@ impl Keys<'_> {
             set.expect(&stored);
             let Record::ApiKey(mut key) = stored.record else { return Err(Rejection::NotFound.into()) };
             if key.revoked_at.is_some() {
+                // By another process, or by a change of ours that nobody answered for: then it is not in force here yet.
+                inner.read_feed().await?;
                 return Ok(());
             }
             key.revoked_at = Some(set.at);
