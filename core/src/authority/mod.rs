@@ -180,7 +180,7 @@ impl Authority {
         Developers { inner: &self.inner }
     }
 
-    /// API keys: create, list, revoke.
+    /// API keys: create, import, list, revoke.
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys { inner: &self.inner }
