@@ -47,6 +47,7 @@ fn expected(name: &str, scene: &Scene) -> Vec<(ChainId, AuditAction)> {
         "developers.resume" => vec![(own(), DeveloperResumed)],
         "developers.revoke_tokens" => vec![(own(), DeveloperTokensRevoked)],
         "keys.create by the host" | "keys.create by a caller" => vec![(own(), KeyCreated)],
+        "keys.import" => vec![(own(), KeyImported)],
         "keys.revoke" => vec![(own(), KeyRevoked)],
         "exchange" | "exchange for an entity" => vec![(own(), TokenIssued)],
         "revocation.token" => vec![(own(), TokenRevoked)],
@@ -58,6 +59,10 @@ fn expected(name: &str, scene: &Scene) -> Vec<(ChainId, AuditAction)> {
         "sandboxes.create repeated" => vec![(boxed("boxed"), KeyReplaced), (boxed("boxed"), TokenIssued)],
         "signing_keys.retire_now" => {
             vec![(ChainId::System(LIVE), SigningKeyCreated), (ChainId::System(LIVE), SigningKeyRetired)]
+        }
+        "signing_keys.rotate" => vec![(ChainId::System(LIVE), SigningKeyCreated)],
+        "signing_keys.import" => {
+            vec![(ChainId::System(LIVE), SigningKeyRetiring), (ChainId::System(LIVE), SigningKeyImported)]
         }
         other => panic!("`{other}` is a change that this table does not know: add its events"),
     }
