@@ -46,7 +46,7 @@ pub use signing_keys::{ImportError, SigningKeys};
 pub use usage::Statistics;
 
 use crate::check::{Brand, TokenPolicy};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::entity_scope::EntityScope;
 use crate::key_store::{KeyStore, Sharing};
 use crate::model::{Algorithm, EnvironmentName, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
@@ -64,6 +64,8 @@ pub struct Authority {
 struct Inner {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
+    /// Waits in true time, whatever the host's clock says.
+    timer: Timer,
     random: Arc<dyn SecureRandom>,
     entity_scope: Arc<dyn EntityScope>,
     sandbox: Arc<dyn Sandbox>,

@@ -15,6 +15,7 @@ use super::signing_keys::generate;
 use super::token_cache::TokenCache;
 use super::usage::{RefusedExchanges, Usage};
 use super::{Authority, Config, EnvironmentConfig, Fault, Inner, Refusal};
+use crate::clock::Timer;
 use crate::entity_scope::StoredEntities;
 use crate::key_store::{KeyStoreExt as _, StoreError};
 use crate::model::{
@@ -48,6 +49,7 @@ pub(super) async fn open(builder: AuthorityBuilder) -> Result<Authority, BuildEr
     let inner = Inner {
         store,
         clock: builder.clock,
+        timer: Timer::new(),
         random: builder.random,
         entity_scope,
         sandbox: builder.sandbox,
