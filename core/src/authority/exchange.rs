@@ -68,7 +68,7 @@ impl Authority {
             count(&self.inner.usage.exchanges_refused);
             match refusal {
                 Refusal::Rejected(rejection) => tracing::debug!(reason = rejection.reason(), "exchange refused"),
-                Refusal::Fault(fault) => tracing::warn!(%fault, "exchange failed"),
+                Refusal::Fault(fault) => tracing::warn!(fault = ?fault.to_string(), "exchange failed"),
             }
         })
     }

@@ -73,7 +73,7 @@ impl Inner {
             return Ok(());
         }
         self.catch_up().await.map_err(|error| {
-            tracing::warn!(%error, "the change feed could not be read");
+            tracing::warn!(error = ?error.to_string(), "the change feed could not be read");
             Refusal::Fault(Fault::Stale)
         })
     }

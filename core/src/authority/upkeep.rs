@@ -158,6 +158,6 @@ impl Inner {
 
 fn report(task: &'static str, done: Result<(), Refusal>) {
     if let Err(refusal) = done {
-        tracing::warn!(%refusal, task, "upkeep failed and will try again");
+        tracing::warn!(refusal = ?refusal.to_string(), task, "upkeep failed and will try again");
     }
 }

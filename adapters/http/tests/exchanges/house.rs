@@ -1,7 +1,7 @@
 //! A house to test in: an authority over a store in memory that can fail, a clock that the test moves, two developers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -169,7 +169,18 @@ impl Clock for TestClock {
 pub struct TestStore {
     inner: MemoryStore,
     broken: AtomicBool,
+    unwritable: AtomicBool,
     asked: AtomicUsize,
+    written: Mutex<Vec<Written>>,
+}
+
+/// What one commit did.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// How many records it inserted, updated or removed, and how many announcements it made.
+    pub changes: usize,
+    /// The names of the audited actions.
+    pub audited: Vec<&'static str>,
 }
 
 impl TestStore {
@@ -181,6 +192,21 @@ impl TestStore {
         self.broken.store(false, Ordering::SeqCst);
     }
 
+    /// From now on it reads and does not write.
+    pub fn refuse_writes(&self) {
+        self.unwritable.store(true, Ordering::SeqCst);
+    }
+
+    /// It writes again.
+    pub fn allow_writes(&self) {
+        self.unwritable.store(false, Ordering::SeqCst);
+    }
+
+    /// What was committed so far.
+    pub fn written(&self) -> Vec<Written> {
+        self.written.lock().expect("a list").clone()
+    }
+
     /// How often it was asked so far.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -189,11 +215,14 @@ impl TestStore {
     fn ask(&self) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable("disk /dev/secret-disk is gone"));
+            return Err(StoreError::unavailable(FAULT));
         }
         Ok(())
     }
 }
+
+/// What the store says when it fails: nothing that may reach a client, nor be a line of its own in a log.
+pub const FAULT: &str = "disk /dev/secret-disk is gone\r\n\u{1b}[31m ERROR forged\u{202e}\n";
 
 #[async_trait]
 impl KeyStore for TestStore {
@@ -214,7 +243,14 @@ impl KeyStore for TestStore {
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
         self.ask()?;
-        self.inner.commit(set).await
+        if self.unwritable.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable(FAULT));
+        }
+        let changes = set.insert.len() + set.update.len() + set.remove.len() + set.feed.len();
+        let audited = set.audit.iter().map(|draft| draft.action.name()).collect();
+        let committed = self.inner.commit(set).await?;
+        self.written.lock().expect("a list").push(Written { changes, audited });
+        Ok(committed)
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {

@@ -9,8 +9,10 @@
 )]
 
 mod ask;
+mod audit;
 mod guard;
 mod house;
+mod logs;
 mod never_panics;
 mod recipes;
 mod sandbox;
