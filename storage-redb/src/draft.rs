@@ -7,8 +7,8 @@ use latchbook_core::model::{
 };
 
 use crate::encoding::{Coded, decode, decode_first, encode};
-use crate::reading::COUNTERS;
-use crate::tables::{Tables, Tree, Writes};
+
+use crate::tables::{COUNTERS, Tables, Tree, Writes};
 
 /// What `set` writes and what its caller is told.
 pub(crate) fn commit(tables: &Tables<'_>, set: ChangeSet) -> Result<(Writes, Committed), StoreError> {

@@ -8,15 +8,12 @@ use std::path::{Path, PathBuf};
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::StoreMeta;
 use redb::backends::FileBackend;
-use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend, StorageError, TableError,
-    WriteTransaction,
-};
+use redb::{Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError, TableError};
 
 use crate::encoding::encode;
 use crate::overlay::Overlay;
-use crate::reading::COUNTERS;
-use crate::tables::{Tables, Tree};
+use crate::tables::{COUNTERS, Tables, Tree};
+use crate::transaction::{begin, fault};
 
 /// Where a database comes from, the first time and whenever it has to be opened again.
 pub(crate) trait Origin: Send + 'static {
@@ -136,26 +133,6 @@ fn initialise(path: &Path, file: File) -> Result<(), StoreError> {
         )?;
     }
     transaction.commit().map_err(fault)
-}
-
-/// A transaction that survives a crash, and after which the file opens at once.
-pub(crate) fn begin(database: &Database) -> Result<WriteTransaction, StoreError> {
-    let mut transaction = database.begin_write().map_err(fault)?;
-    transaction.set_durability(Durability::Immediate).map_err(fault)?;
-    transaction.set_two_phase_commit(true);
-    transaction.set_quick_repair(true);
-    Ok(transaction)
-}
-
-/// A fault of redb's once the file is open.
-pub(crate) fn fault(error: impl Into<redb::Error>) -> StoreError {
-    match error.into() {
-        redb::Error::Corrupted(text) => StoreError::corrupt(text),
-        error @ (redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }) => {
-            StoreError::corrupt(error.to_string())
-        }
-        error => StoreError::unavailable(error.to_string()),
-    }
 }
 
 fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {

@@ -20,6 +20,7 @@ mod overlay;
 mod reading;
 mod store;
 mod tables;
+mod transaction;
 mod writer;
 
 pub use store::{RedbStore, RedbStoreBuilder};

@@ -6,11 +6,8 @@ use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{FeedPage, FeedPosition, Index, Page, Position, RecordKey, Row, StoreMeta, Stored};
 
 use crate::encoding::decode;
-use crate::file::fault;
-use crate::tables::{OpenView, Tree, View};
-
-/// The counters' row in [`Tree::Meta`].
-pub(crate) const COUNTERS: &[u8] = b"counters";
+use crate::tables::{COUNTERS, OpenView, Tree, View};
+use crate::transaction::fault;
 
 pub(crate) fn get(view: &View<'_>, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
     let records = view.table(Tree::Records)?;

@@ -15,9 +15,10 @@ use latchbook_core::model::{
 };
 use redb::ReadableDatabase as _;
 
-use crate::file::{Origin, StoreFile, fault};
+use crate::file::{Origin, StoreFile};
 use crate::reading;
 use crate::tables::View;
+use crate::transaction::fault;
 use crate::writer::{Job, Trusted, Writer};
 
 /// A [`KeyStore`] in one redb file, which this process alone has open.

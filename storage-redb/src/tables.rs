@@ -6,7 +6,7 @@ use std::ops::Bound;
 use latchbook_core::key_store::StoreError;
 use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
 
-use crate::file::fault;
+use crate::transaction::fault;
 
 /// One of the trees: bytes to bytes, so that no type of redb's is part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +49,9 @@ impl Tree {
         })
     }
 }
+
+/// The counters' row in [`Tree::Meta`].
+pub(crate) const COUNTERS: &[u8] = b"counters";
 
 /// Every tree, open in one write transaction.
 pub(crate) struct Tables<'txn> {

@@ -13,9 +13,10 @@ use latchbook_core::model::{ChangeSet, Committed, Pruned, Row, UnixTime};
 use redb::Database;
 
 use crate::draft;
-use crate::file::{Origin, begin, fault};
+use crate::file::Origin;
 use crate::oneshot::{self, Sender};
 use crate::tables::{Tables, Writes};
+use crate::transaction::{begin, fault};
 
 /// The database while it can be trusted. Only the writer's thread takes it out or puts it back.
 pub(crate) type Trusted = Arc<RwLock<Option<Database>>>;

@@ -99,7 +99,8 @@ macro_rules! extracted {
 
             async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
                 let gate = for_request(Gate::from_ref(state), parts);
-                let $got = gate.$ask $(::<$rule>)? (&Fields::of(parts).head(), E::serves()).await?;
+                let fields = Fields::of(parts, gate.trusts_proxies());
+                let $got = gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).await?;
                 Ok($made)
             }
         }

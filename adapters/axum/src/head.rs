@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
-use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap};
+use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderName};
 use axum::http::request::Parts;
 use latchbook_http::Head;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The parts of a head that the policy reads, found once.
 pub(crate) struct Fields<'a> {
@@ -19,15 +21,15 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The fields of `parts`. The peer is the socket's, known where the server was started with
-    /// `into_make_service_with_connect_info::<SocketAddr>()`.
-    pub(crate) fn of(parts: &'a Parts) -> Self {
+    /// `into_make_service_with_connect_info::<SocketAddr>()`. `X-Forwarded-For` is looked for behind `proxies` alone.
+    pub(crate) fn of(parts: &'a Parts, proxies: bool) -> Self {
         let mut authorization: [&[u8]; 2] = [&[]; 2];
         let offered = authorization.iter_mut().zip(values(&parts.headers, AUTHORIZATION));
         let offered = offered.map(|(slot, value)| *slot = value).count();
         Self {
             authorization,
             offered,
-            forwarded_for: values(&parts.headers, "x-forwarded-for").collect(),
+            forwarded_for: if proxies { values(&parts.headers, X_FORWARDED_FOR).collect() } else { Vec::new() },
             query: parts.uri.query(),
             peer: peer(parts),
         }
@@ -80,21 +82,22 @@ mod tests {
             ],
             "/path?entityId=%41&b",
         );
-        let fields = Fields::of(&parts);
+        let fields = Fields::of(&parts, true);
         let head = fields.head();
         assert_eq!(head.authorization, [&b"Bearer \xff"[..], b"second"]);
         assert_eq!(head.forwarded_for, [&b"192.0.2.1"[..], b"192.0.2.2, 192.0.2.3"]);
         assert_eq!(head.query, Some("entityId=%41&b"));
         assert_eq!(head.peer, None);
+        assert!(Fields::of(&parts, false).head().forwarded_for.is_empty());
     }
 
     #[test]
     fn the_peer_is_the_sockets() {
         let mut parts = parts(&[], "/");
-        assert!(Fields::of(&parts).head().authorization.is_empty());
+        assert!(Fields::of(&parts, false).head().authorization.is_empty());
         parts.extensions.insert(MockConnectInfo(SocketAddr::from(([192, 0, 2, 9], 1))));
-        assert_eq!(Fields::of(&parts).head().peer, Some(IpAddr::from([192, 0, 2, 9])));
+        assert_eq!(Fields::of(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 9])));
         parts.extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1))));
-        assert_eq!(Fields::of(&parts).head().peer, Some(IpAddr::from([192, 0, 2, 1])));
+        assert_eq!(Fields::of(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 1])));
     }
 }

@@ -94,7 +94,7 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let gate = for_request(gate, &parts);
-            if let Err(refused) = gate.principal(&Fields::of(&parts).head(), serves).await {
+            if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))

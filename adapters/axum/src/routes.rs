@@ -77,7 +77,7 @@ async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Respon
         Err(reply) => return respond(reply),
     };
     let parameter = parameter(&mut parts, endpoint.path).await;
-    let fields = Fields::of(&parts);
+    let fields = Fields::of(&parts, gate.trusts_proxies());
     let idempotency_key: Vec<&[u8]> = values(&parts.headers, "idempotency-key").collect();
     let request = latchbook_http::Request {
         head: fields.head(),

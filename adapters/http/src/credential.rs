@@ -21,25 +21,23 @@ pub const MAX_TOKEN: usize = 8_192;
 /// - [`Rejection::CredentialMalformed`] for a bearer scheme without exactly one token, or a byte above 0x7F
 /// - [`Rejection::TokenTooLong`] for more than [`MAX_TOKEN`] bytes after the scheme
 pub fn parse<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Option<&'a str>, Rejection> {
+    let found = find(fields, query)?;
+    found.map(|token| check(token).map(|()| token)).transpose()
+}
+
+/// What stands in the token's place; its characters are for [`check`] to look at.
+///
+/// # Errors
+/// As [`parse`], but for what [`check`] finds.
+pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Option<&'a str>, Rejection> {
     let field = match fields {
         [] => return Ok(None),
         [field] => trim(field),
         _ => return Err(Rejection::CredentialRepeated),
     };
-    let scheme_end = field.iter().position(|&byte| !is_tchar(byte)).unwrap_or(field.len());
-    let (scheme, rest) = field.split_at_checked(scheme_end).ok_or(Rejection::CredentialMalformed)?;
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+    let Some(rest) = after_scheme(field) else {
         return if field.is_ascii() { Ok(None) } else { Err(Rejection::CredentialMalformed) };
-    }
-    let token = b64token(rest)?;
-    if query.is_some_and(|query| query::contains(query, "access_token")) {
-        return Err(Rejection::CredentialRepeated);
-    }
-    Ok(Some(token))
-}
-
-/// The token after the scheme: one or more spaces, then a `b64token` to the end (RFC 6750 §2.1).
-fn b64token(rest: &[u8]) -> Result<&str, Rejection> {
+    };
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
     if spaces == 0 || token.is_empty() {
@@ -48,27 +46,34 @@ fn b64token(rest: &[u8]) -> Result<&str, Rejection> {
     if token.len() > MAX_TOKEN {
         return Err(Rejection::TokenTooLong);
     }
-    // Nearly every token: looked at without a branch per byte.
-    let plain = |byte: u8| {
-        (byte.wrapping_sub(b'0') < 10)
-            | ((byte | 0x20).wrapping_sub(b'a') < 26)
-            | (byte == b'-')
-            | (byte == b'_')
-            | (byte == b'.')
-    };
-    let all_plain = token.iter().fold(true, |all, &byte| all & plain(byte));
+    let token = std::str::from_utf8(token).map_err(|_| Rejection::CredentialMalformed)?;
+    if query.is_some_and(|query| query::contains(query, "access_token")) {
+        return Err(Rejection::CredentialRepeated);
+    }
+    Ok(Some(token))
+}
+
+/// Whether `token` is a `b64token` (RFC 6750 §2.1).
+///
+/// # Errors
+/// [`Rejection::CredentialMalformed`] where it is not.
+pub(crate) fn check(token: &str) -> Result<(), Rejection> {
     // Padding may end each part, not the whole alone: a padded part is a bad token, not a bad field. Elsewhere `=` makes
     // an auth-param, which is no token.
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'+' | b'/');
-    let is_part = |part: &[u8]| {
-        let padding = part.iter().rev().take_while(|&&byte| byte == b'=').count();
-        part.get(..part.len() - padding).unwrap_or_default().iter().all(allowed)
-    };
-    if !all_plain && (token.iter().all(|&byte| byte == b'=') || !token.split(|&byte| byte == b'.').all(is_part)) {
-        return Err(Rejection::CredentialMalformed);
-    }
-    std::str::from_utf8(token).map_err(|_| Rejection::CredentialMalformed)
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'+' | b'/');
+    let is_part = |part: &str| part.trim_end_matches('=').bytes().all(allowed);
+    let is_padding = token.bytes().all(|byte| byte == b'=');
+    if is_padding || !token.split('.').all(is_part) { Err(Rejection::CredentialMalformed) } else { Ok(()) }
 }
+
+/// What follows the scheme, where that is `Bearer` in any case.
+fn after_scheme(field: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = field.split_at_checked(BEARER.len())?;
+    let ends = !rest.first().copied().is_some_and(is_tchar);
+    (scheme.eq_ignore_ascii_case(BEARER) && ends).then_some(rest)
+}
+
+const BEARER: &[u8] = b"Bearer";
 
 /// The field's value without the white space around it, which is no part of it (RFC 9110 §5.5).
 fn trim(field: &[u8]) -> &[u8] {
@@ -81,7 +86,8 @@ fn trim(field: &[u8]) -> &[u8] {
 
 /// A character of a scheme's name (`tchar`, RFC 9110 §5.6.2).
 fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 #[cfg(test)]

@@ -146,6 +146,12 @@ impl Gate {
         self.policy.sandbox
     }
 
+    /// Whether any proxy's `X-Forwarded-For` is believed; where none is, the field need not be looked for.
+    #[must_use]
+    pub fn trusts_proxies(&self) -> bool {
+        !self.policy.proxies.is_empty()
+    }
+
     /// Where a request came from, for IP ranges, limits and the audit.
     #[must_use]
     pub fn source(&self, head: &Head<'_>) -> Source {
@@ -269,8 +275,10 @@ impl Gate {
     }
 
     async fn admit(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Refusal> {
-        let token = credential::parse(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
-        let principal = self.authority.authenticate(&Presented { token, source: self.source(head) }).await?;
+        let token = credential::find(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
+        let let_in = self.authority.authenticate(&Presented { token, source: self.source(head) }).await;
+        // What is let in is well written. Only of what is not must be said which of both is at fault, token or field.
+        let principal = let_in.map_err(|refusal| credential::check(token).map_or_else(Refusal::from, |()| refusal))?;
         serves.check(principal.environment(), self.authority.home())?;
         Ok(principal)
     }

@@ -68,7 +68,7 @@ struct TokenText(Box<str>);
 
 impl Hash for TokenText {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        tail(&self.0).hash(state);
+        state.write(tail(&self.0));
     }
 }
 
@@ -76,7 +76,7 @@ struct Borrowed<'a>(&'a str);
 
 impl Hash for Borrowed<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        tail(self.0).hash(state);
+        state.write(tail(self.0));
     }
 }
 
@@ -88,5 +88,5 @@ impl Equivalent<TokenText> for Borrowed<'_> {
 
 fn tail(token: &str) -> &[u8] {
     let bytes = token.as_bytes();
-    bytes.get(bytes.len().saturating_sub(32)..).unwrap_or(bytes)
+    bytes.get(bytes.len().saturating_sub(16)..).unwrap_or(bytes)
 }

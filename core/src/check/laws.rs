@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use super::access_token::{TokenUse, VerifiedToken, check_identity, check_use};
+use super::access_token::{VerifiedToken, check_identity};
 use super::exchange::{Minting, TokenRequest, check_exchange};
 use super::grant::{Maker, NewKey, check_new_key};
 use super::key_text::{Brand, parse_key_text, print_key_text};
@@ -18,6 +18,7 @@ use super::samples::{
     EXPECTED, ISSUER, NOW, after, developer_ref, entity, for_entity, key, key_id, policy, registry, signed, token,
     token_id, verified_key,
 };
+use super::token_use::{TokenUse, check_use};
 use crate::model::{
     Announcement, ApiKey, EntityRef, EnvironmentName, FeedEntry, FeedPosition, KeyId, Metadata, Rejection, ScopeGrant,
     ScopeSet, Source, UnixTime,

@@ -9,13 +9,14 @@ mod grant;
 mod key_text;
 mod limit;
 mod revocation;
+mod token_use;
 
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod samples;
 
-pub use access_token::{Expected, TokenUse, VerifiedToken, check_identity, check_use};
+pub use access_token::{Expected, VerifiedToken, check_identity};
 pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
 pub use entity::{EntityRule, check_entity};
 pub use exchange::{Minting, TokenPolicy, TokenRequest, check_exchange};
@@ -23,3 +24,4 @@ pub use grant::{Maker, NewKey, check_new_key};
 pub use key_text::{Brand, BrandError, KeyTextParts, key_hint, parse_key_text, print_key_text};
 pub use limit::{Limit, LimitTable, address_key};
 pub use revocation::Revocations;
+pub use token_use::{TokenUse, check_use};
