@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_executor::block_on;
-use latchbook_core::authority::{Actor, Authority, Exchange, Limits, NewEntity};
+use latchbook_core::authority::{Actor, Authority, AuthorityBuilder, Exchange, Limits, NewEntity};
 use latchbook_core::check::NewKey;
 use latchbook_core::clock::{Clock, Sleep};
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
@@ -59,17 +59,21 @@ impl House {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(|builder| builder.limits(limits))
+    }
+
+    /// A house whose authority was built otherwise.
+    pub fn with(change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
         let clock = Arc::new(TestClock::default());
         let store = Arc::new(TestStore::default());
-        let building = Authority::builder()
+        let builder = Authority::builder()
             .store(Arc::clone(&store))
             .issuer("https://api.example.com")
             .master_key(MasterKey::from_bytes([7; 32]))
             .scopes(scopes::ALL)
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-            .limits(limits)
-            .build();
-        let authority = block_on(building).expect("an authority");
+            .limits(Limits::OFF);
+        let authority = block_on(change(builder).build()).expect("an authority");
         let acme = Holder::new(&authority, EnvironmentName::LIVE, "acme", &["acme-a", "acme-b"]);
         let other = Holder::new(&authority, EnvironmentName::LIVE, "other", &["other-a"]);
         let boxed = Holder::new(&authority, EnvironmentName::SANDBOX, "acme", &["acme-s"]);
