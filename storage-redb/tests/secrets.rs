@@ -75,7 +75,7 @@ async fn live(path: &Path) -> Vec<(&'static str, Vec<u8>)> {
     let keep_key = |text: &SecretText, secrets: &mut Vec<(&str, Vec<u8>)>| {
         let text = text.expose();
         secrets.push(("key", text.as_bytes().to_vec()));
-        secrets.push(("key's secret", text.rsplit('_').next().unwrap()[..43].as_bytes().to_vec()));
+        secrets.push(("key's secret", text.rsplit('_').next().unwrap().as_bytes()[..43].to_vec()));
     };
     let keep_token = |text: &SecretText, secrets: &mut Vec<(&str, Vec<u8>)>| {
         secrets.push(("token", text.expose().as_bytes().to_vec()));

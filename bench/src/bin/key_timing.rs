@@ -1,10 +1,11 @@
 //! Asks whether time tells what was wrong: with a key (K1), and with an entity out of reach (E2).
 //!
 //! Run it with `cargo run --release --bin key_timing` in this folder, on a machine that does nothing else. Each cause
-//! is tried 10,000 times in an authority over a store in memory, all causes in turn and in an order drawn anew each
-//! time. Welch's t-test compares every two of them; it fails where |t| is above 4.5, the bound of dudect (Reparaz,
-//! Balasch, Verbauwhede: "Dude, is my code constant time?", 2017). As there, the slowest samples are left out, because
-//! what delayed them was the machine; the t of all samples stands beside it, and is not judged.
+//! is tried 10,000 times in an authority over a store in memory (or on redb, in a new file that the argument names),
+//! all causes in turn and in an order drawn anew each time. Welch's t-test compares every two of them; it fails where
+//! |t| is above 4.5, the bound of dudect (Reparaz, Balasch, Verbauwhede: "Dude, is my code constant time?", 2017). As
+//! there, the slowest samples are left out, because what delayed them was the machine; the t of all samples stands
+//! beside it, and is not judged.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use futures_executor::block_on;
 use latchbook::authority::{Exchange, Limits, NewEntity, Presented};
 use latchbook::check::{Brand, EntityRule, NewKey, print_key_text};
 use latchbook::clock::{Clock, Sleep, SystemClock};
-use latchbook::key_store::MemoryStore;
+use latchbook::key_store::{KeyStore, MemoryStore};
 use latchbook::model::{DeveloperId, EntityId, KeyId, Metadata, Rejection, ScopeSet, SecretText, UnixTime};
-use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, MasterKey, Refusal, Source};
+use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, MasterKey, RedbStore, Refusal, Source};
 
 /// How often each cause is tried.
 const SAMPLES: usize = 10_000;
@@ -31,7 +32,7 @@ const BOUND: f64 = 4.5;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    let house = House::open()?;
+    let house = House::open(std::env::args().nth(1).as_deref())?;
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     let keys = house.keys(&mut chance)?;
     let worst_key = compare("K1: what was wrong with a key", &keys, &mut chance, |attempt| house.exchange(attempt))?;
@@ -59,6 +60,7 @@ struct Attempt {
 }
 
 /// Times `attempt` on every cause; answers the largest |t| of two of them.
+#[expect(clippy::disallowed_methods, reason = "to measure is to read the clock")]
 fn compare<T>(
     title: &str,
     causes: &[Cause<T>],
@@ -88,7 +90,6 @@ fn compare<T>(
 
     let mut all: Vec<f64> = nanoseconds.iter().flatten().copied().collect();
     all.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
     let slowest = all[(all.len() as f64 * KEPT) as usize];
     println!("{title}: {SAMPLES} samples of each, those of {slowest:.0} ns and more left out");
     let kept: Vec<Vec<f64>> = nanoseconds
@@ -129,7 +130,7 @@ const LIVE: EnvironmentName = EnvironmentName::LIVE;
 const HOST: Actor<'static> = Actor::Host;
 const SOMEWHERE: Source = Source::UNKNOWN;
 
-/// An authority in memory, and the clock that makes keys expire.
+/// An authority, and the clock that makes keys expire.
 struct House {
     authority: Authority,
     clock: Arc<ShiftedClock>,
@@ -138,10 +139,14 @@ struct House {
 }
 
 impl House {
-    fn open() -> Result<Self, Failure> {
+    fn open(path: Option<&str>) -> Result<Self, Failure> {
+        let store: Arc<dyn KeyStore> = match path {
+            Some(path) => Arc::new(RedbStore::open(path)?),
+            None => Arc::new(MemoryStore::new()),
+        };
         let clock = Arc::new(ShiftedClock::default());
         let builder = Authority::builder()
-            .store(MemoryStore::new())
+            .shared_store(store)
             .issuer("https://api.example.com")
             .master_key(MasterKey::from_bytes([7; 32]))
             .clock(Arc::<ShiftedClock>::clone(&clock))
@@ -292,7 +297,6 @@ impl Chance {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
         let bits = (self.0 >> 16) as usize;
         bits % end
     }
