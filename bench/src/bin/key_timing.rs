@@ -24,6 +24,8 @@ use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, MasterKey, Redb
 const SAMPLES: usize = 10_000;
 /// How many keys, each of its own developer, stand for one cause, so that no place in memory does.
 const POOL: usize = 64;
+/// How many ids stand for one kind of entity: looking one up takes so short that each has a time of its own.
+const ENTITIES: usize = 4_096;
 /// The part of the samples that is kept: the slowest are the machine's.
 const KEPT: f64 = 0.9;
 /// The largest |t| of causes that are not told apart.
@@ -36,7 +38,7 @@ fn main() -> Result<(), Failure> {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     let keys = house.keys(&mut chance)?;
     let worst_key = compare("K1: what was wrong with a key", &keys, &mut chance, |attempt| house.exchange(attempt))?;
-    let entities = house.entities()?;
+    let entities = house.entities(&mut chance)?;
     let worst_entity = compare("E2: an entity out of reach", &entities, &mut chance, |id| house.reach(id))?;
     let worst = worst_key.max(worst_entity);
     if worst > BOUND {
@@ -212,19 +214,24 @@ impl House {
     }
 
     /// Entities of another developer, and ids that nobody has.
-    fn entities(&self) -> Result<Vec<Cause<EntityId>>, Failure> {
+    fn entities(&self, chance: &mut Chance) -> Result<Vec<Cause<EntityId>>, Failure> {
         let another = DeveloperRef { environment: LIVE, id: DeveloperId::parse("developer-0000")? };
+        let mut numbers: Vec<usize> = (0..2 * ENTITIES).collect();
+        chance.shuffle(&mut numbers);
+        let name = |number: usize| EntityId::parse(&format!("entity-{number:06}"));
+        for number in &numbers[..ENTITIES] {
+            let new = NewEntity { id: Some(name(*number)?), legal_name: "An entity".to_owned() };
+            block_on(self.authority.entities().create(&HOST, SOMEWHERE, &another, &new))?;
+        }
         let mut causes = ["another developer's", "nobody's"].map(|name| {
             let attempts = Vec::new();
             Cause { name, reason: "entity_forbidden", attempts }
         });
-        for number in 0..2 * POOL {
-            let id = EntityId::parse(&format!("entity-{number:04}"))?;
-            if number % 2 == 0 {
-                let new = NewEntity { id: Some(id.clone()), legal_name: "An entity".to_owned() };
-                block_on(self.authority.entities().create(&HOST, SOMEWHERE, &another, &new))?;
-            }
-            causes[number % 2].attempts.push(id);
+        // Read anew and mixed, so that the ids of one kind do not lie together in memory, nor in the store's.
+        let mut places: Vec<usize> = (0..2 * ENTITIES).collect();
+        chance.shuffle(&mut places);
+        for place in places {
+            causes[place / ENTITIES].attempts.push(name(numbers[place])?);
         }
         Ok(causes.into())
     }
