@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::{Inner, Refusal};
-use crate::key_store::KeyStoreExt as _;
-use crate::model::{AuditEvent, ChainId, FIRST_LINK, Position};
+use crate::check::{AuditReport, ChainCheck, ChainProof};
+use crate::jose::VerifyingKey;
+use crate::key_store::{KeyStoreExt as _, StoreError};
+use crate::model::{AuditEvent, ChainId, EnvironmentName, Position};
 
 const PAGE: usize = 500;
 
@@ -12,16 +14,6 @@ const PAGE: usize = 500;
 #[derive(Clone, Copy)]
 pub struct Audit<'a> {
     pub(super) inner: &'a Arc<Inner>,
-}
-
-/// What a look through a chain found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuditReport {
-    /// Events looked at.
-    pub events: u64,
-    /// The number of the first event, from the newest back, whose link does not hold; `None` if all do. A tail that was
-    /// cut off leaves a chain that holds.
-    pub broken_at: Option<u64>,
 }
 
 impl Audit<'_> {
@@ -38,39 +30,55 @@ impl Audit<'_> {
         Ok(self.inner.store.audit(chain, after, limit).await?)
     }
 
-    /// Checks every link of `chain`, from its newest event to its first.
+    /// Checks every link and every checkpoint of `chain`, from its newest event to its first. A tail that was cut off
+    /// leaves a chain that holds: [`verify_against`](Self::verify_against) finds it.
     ///
     /// # Errors
     /// [`Refusal::Fault`] if the store did not answer, or without a master key.
     pub async fn verify(&self, chain: &ChainId) -> Result<AuditReport, Refusal> {
-        let secrets = self.inner.secrets()?;
-        let mut newer: Option<AuditEvent> = None;
-        let mut after = None;
-        let mut events = 0;
-        loop {
-            let (page, next) = self.inner.store.audit(chain, after.as_ref(), PAGE).await?;
-            for event in page {
-                events += 1;
-                if let Some(newer) = &newer {
-                    let follows = newer.number == event.number.saturating_add(1);
-                    let holds = secrets.audit_key_of(newer.key).is_some_and(|key| key.verifies(newer, &event.link));
-                    if !follows || !holds {
-                        return Ok(AuditReport { events, broken_at: Some(newer.number) });
-                    }
-                }
-                newer = Some(event);
-            }
-            if next.is_none() {
-                break;
-            }
-            after = next;
-        }
-        let broken_at = newer.and_then(|first| {
-            let key = secrets.audit_key_of(first.key);
-            let holds = first.number == 1 && key.is_some_and(|key| key.verifies(&first, &FIRST_LINK));
-            (!holds).then_some(first.number)
+        self.check(chain, None).await
+    }
+
+    /// The same, and whether `chain` still holds what `kept` says: the compact form of the last checkpoint of this chain
+    /// that the host's [`CheckpointSink`](super::CheckpointSink) was given.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_against(&self, chain: &ChainId, kept: &str) -> Result<AuditReport, Refusal> {
+        self.check(chain, Some(kept)).await
+    }
+
+    async fn check(&self, chain: &ChainId, kept: Option<&str>) -> Result<AuditReport, Refusal> {
+        let inner = self.inner;
+        let environment = chain.environment();
+        let issuer = inner.config.issuer_of(environment);
+        let signing_keys = inner.every_signing_key(environment).await?;
+        let mut check = ChainCheck::new(ChainProof {
+            chain,
+            issuer: &issuer,
+            audit_keys: inner.secrets()?.audit_keys(),
+            signing_keys: &signing_keys,
+            signs: !inner.issuers.is_foreign(environment),
+            kept,
         });
-        Ok(AuditReport { events, broken_at })
+        let mut after = None;
+        loop {
+            let (page, next) = inner.store.audit(chain, after.as_ref(), PAGE).await?;
+            page.into_iter().for_each(|event| check.look(event));
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(check.finish()),
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The signing keys that `environment` has and had, retired ones included.
+    async fn every_signing_key(&self, environment: EnvironmentName) -> Result<Vec<VerifyingKey>, StoreError> {
+        let keys = self.store.signing_keys().await?.into_iter().map(|(key, _)| key);
+        let keys = keys.filter(|key| key.environment == environment);
+        keys.map(|key| VerifyingKey::new(&key.public).map_err(StoreError::corrupt)).collect()
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoints::{CheckpointSink, LogSink};
 use super::limits::Limits;
 use super::{Authority, Fault, ImportError, Refusal};
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, SystemClock};
 use crate::entity_scope::EntityScope;
 use crate::key_store::{KeyStore, StoreError};
-use crate::model::{Algorithm, DeclaredScope, EnvironmentName, ScopeError, SecretText};
+use crate::model::{Algorithm, DeclaredScope, EnvironmentName, Lifetime, ScopeError, SecretText};
 use crate::random::{SecureRandom, SystemRandom};
 use crate::sandbox::{FixtureSandbox, Sandbox};
 use crate::seal::MasterKey;
@@ -39,6 +40,9 @@ pub struct AuthorityBuilder {
     pub(super) algorithms: BTreeMap<EnvironmentName, Algorithm>,
     pub(super) audiences: BTreeMap<EnvironmentName, String>,
     pub(super) limits: Limits,
+    pub(super) signing_key_lifetime: Option<Lifetime>,
+    pub(super) checkpoint_interval: Option<Duration>,
+    pub(super) checkpoint_sink: Arc<dyn CheckpointSink>,
 }
 
 impl AuthorityBuilder {
@@ -64,6 +68,9 @@ impl AuthorityBuilder {
             algorithms: BTreeMap::new(),
             audiences: BTreeMap::new(),
             limits: Limits::default(),
+            signing_key_lifetime: Some(Lifetime::seconds(90 * 86_400)),
+            checkpoint_interval: Some(Duration::from_secs(3_600)),
+            checkpoint_sink: Arc::new(LogSink),
         }
     }
 
@@ -213,6 +220,39 @@ impl AuthorityBuilder {
         self
     }
 
+    /// How long a generated signing key signs, over two days; 90 days by default. A day before its end
+    /// [`upkeep`](Authority::upkeep) publishes a successor of the same algorithm, which signs when the day is over; the
+    /// older key goes on verifying until its last token is over. With `None` that happens on
+    /// [`rotate`](super::SigningKeys::rotate) alone.
+    ///
+    /// An imported key is left alone, since none like it may be generated: when it is as old as this, the log says so.
+    /// Keys of a [`token_issuer`](Self::token_issuer) are the host's business.
+    #[must_use]
+    pub fn signing_key_lifetime(mut self, lifetime: impl Into<Option<Lifetime>>) -> Self {
+        self.signing_key_lifetime = lifetime.into();
+        self
+    }
+
+    /// How long after an audit event a signed checkpoint of its chain is written; an hour by default, and at
+    /// [`shutdown`](Authority::shutdown) in any case. With `None` none is written.
+    ///
+    /// Each process writes those of the chains that it has written to. After a crash, events without a checkpoint get one
+    /// after the next event of their chain. Where a [`token_issuer`](Self::token_issuer) of the host's own signs, there
+    /// is no key to sign checkpoints with, and none is written.
+    #[must_use]
+    pub fn checkpoint_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.checkpoint_interval = interval.into();
+        self
+    }
+
+    /// What keeps checkpoints outside of the store, so that a tail cut off an audit chain is found; by default a line in
+    /// the log, with the target `latchbook::checkpoint`.
+    #[must_use]
+    pub fn checkpoint_sink(mut self, sink: Arc<dyn CheckpointSink>) -> Self {
+        self.checkpoint_sink = sink;
+        self
+    }
+
     /// Opens the store, sets it up where it is new, and reads what decisions need.
     ///
     /// # Errors
@@ -238,6 +278,9 @@ pub enum BuildError {
     /// A policy that cannot work.
     #[error("the policy's default lifetime is not between 1 s and its longest, or the longest is over a day")]
     Policy,
+    /// A signing key's lifetime that leaves no time to publish its successor.
+    #[error("a signing key's lifetime must be over two days, or `None`")]
+    SigningKeyLifetime,
     /// A scope that cannot be declared.
     #[error("a declared scope cannot be used: {0}")]
     Scope(#[source] ScopeError),

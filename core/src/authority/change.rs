@@ -118,8 +118,9 @@ impl Inner {
                 announcement: announcement.clone(),
             })
             .collect();
+        let chains = self.chains_to_note(&set);
         match self.store.commit(set).await {
-            Ok(_) => {}
+            Ok(committed) => self.note_chains(chains, &committed.audit),
             Err(StoreError::Conflict) => {
                 tries.0 += 1;
                 return if tries.0 < TRIES { Ok(false) } else { Err(Rejection::Conflict.into()) };

@@ -27,6 +27,8 @@ pub(super) struct Issuers {
 #[derive(Debug, Default)]
 pub(super) struct IssuerSet {
     by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
+    /// The active keys; none where the host's own issuer signs, nor without a master key.
+    signers: BTreeMap<EnvironmentName, Arc<SigningPair>>,
     /// By `kid`.
     keys: HashMap<String, KeyPlace>,
 }
@@ -86,6 +88,11 @@ impl IssuerSet {
 
     pub(super) fn of_environment(&self, environment: EnvironmentName) -> Option<&Arc<dyn TokenIssuer>> {
         self.by_environment.get(&environment)
+    }
+
+    /// The key that signs for `environment`, where it is in this process.
+    pub(super) fn signer(&self, environment: EnvironmentName) -> Option<Arc<SigningPair>> {
+        self.signers.get(&environment).cloned()
     }
 
     pub(super) fn public_keys(&self, environment: EnvironmentName) -> Option<Vec<(SigningKeyId, PublicKey)>> {
@@ -163,14 +170,18 @@ impl Inner {
         for (environment, (verifying, signer)) in by_environment {
             let issuer: Arc<dyn TokenIssuer> = match self.issuers.foreign.get(&environment) {
                 Some(foreign) => Arc::clone(foreign),
-                None => Arc::new(JwtIssuer::new(verifying, signer).map_err(StoreError::corrupt)?),
+                None => {
+                    set.signers.extend(signer.clone().map(|pair| (environment, pair)));
+                    Arc::new(JwtIssuer::new(verifying, signer).map_err(StoreError::corrupt)?)
+                }
             };
             set.add(environment, issuer, &until);
         }
         Ok(set)
     }
 
-    fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
+    /// The pair of `key`, where this authority can open it.
+    pub(super) fn open_signer(&self, key: &SigningKey) -> Result<Option<Arc<SigningPair>>, StoreError> {
         let Some(secrets) = &self.secrets else { return Ok(None) };
         let private = secrets
             .vault

@@ -4,6 +4,7 @@ mod audit;
 mod authenticate;
 mod builder;
 mod change;
+mod checkpoints;
 mod developers;
 mod entities;
 mod exchange;
@@ -21,6 +22,7 @@ mod sandboxes;
 mod secrets;
 mod signing_keys;
 mod token_cache;
+mod turnover;
 mod upkeep;
 mod usage;
 
@@ -29,10 +31,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use audit::{Audit, AuditReport};
+pub use audit::Audit;
 pub use authenticate::Presented;
 pub use builder::{AuthorityBuilder, BuildError};
 pub use change::Actor;
+pub use checkpoints::CheckpointSink;
 pub use developers::Developers;
 pub use entities::{Entities, NewEntity};
 pub use exchange::{Exchange, Issued};
@@ -45,11 +48,13 @@ pub use sandboxes::{OpenedSandbox, SandboxActor, SandboxOrder, Sandboxes};
 pub use signing_keys::{ImportError, SigningKeys};
 pub use usage::Statistics;
 
+pub use crate::check::{AuditReport, KeptCheckpoint};
+
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, Timer};
 use crate::entity_scope::EntityScope;
 use crate::key_store::{KeyStore, Sharing};
-use crate::model::{Algorithm, EnvironmentName, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
+use crate::model::{Algorithm, EnvironmentName, Lifetime, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
 use crate::random::SecureRandom;
 use crate::sandbox::Sandbox;
 
@@ -80,6 +85,7 @@ struct Inner {
     limits: limits::LimitTables,
     usage: usage::Usage,
     refused: usage::RefusedExchanges,
+    checkpoints: checkpoints::Checkpoints,
 }
 
 /// What the host decided.
@@ -91,6 +97,14 @@ struct Config {
     policy: TokenPolicy,
     registry: ScopeRegistry,
     max_staleness: Duration,
+    signing_key_lifetime: Option<Lifetime>,
+}
+
+impl Config {
+    /// The issuer (`iss`) of an environment, mounted or not.
+    fn issuer_of(&self, environment: EnvironmentName) -> String {
+        format!("{}/{environment}", self.issuer)
+    }
 }
 
 /// What the host decided for one environment.
@@ -184,7 +198,7 @@ impl Authority {
         Sandboxes { inner: &self.inner }
     }
 
-    /// Signing keys: list, generate, import, retire.
+    /// Signing keys: list, import, rotate, retire.
     #[must_use]
     pub fn signing_keys(&self) -> SigningKeys<'_> {
         SigningKeys { inner: &self.inner }

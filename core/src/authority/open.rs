@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use super::builder::{AuthorityBuilder, BuildError};
 use super::change::{Event, Tries};
+use super::checkpoints::Checkpoints;
 use super::feed::Feed;
 use super::issuers::Issuers;
 use super::limits::LimitTables;
 use super::now::Time;
 use super::reach::ReachCache;
 use super::secrets::{OpenError, Secrets};
-use super::signing_keys::generate;
+use super::signing_keys::NewSigningKey;
 use super::token_cache::TokenCache;
+use super::turnover::PUBLISHED_AHEAD;
 use super::usage::{RefusedExchanges, Usage};
 use super::{Authority, Config, EnvironmentConfig, Fault, Inner, Refusal};
 use crate::clock::Timer;
@@ -20,7 +22,7 @@ use crate::entity_scope::StoredEntities;
 use crate::key_store::{KeyStoreExt as _, StoreError};
 use crate::model::{
     Algorithm, AuditAction, AuditActor, BUILT_IN, ChainId, EnvironmentName, Expectation, Pepper, PepperPurpose, Record,
-    RecordKey, Revision, ScopeRegistry, Settings, Source, UnixTime,
+    RecordKey, Revision, ScopeRegistry, Settings, SigningKeyState, Source, UnixTime,
 };
 use crate::random::{self, SecureRandom};
 use crate::seal::{SealPurpose, Vault};
@@ -62,6 +64,7 @@ pub(super) async fn open(builder: AuthorityBuilder) -> Result<Authority, BuildEr
         limits: LimitTables::new(&builder.limits),
         usage: Usage::default(),
         refused: RefusedExchanges::default(),
+        checkpoints: Checkpoints::new(builder.checkpoint_sink, builder.checkpoint_interval),
         config,
     };
     inner.read_feed().await?;
@@ -116,8 +119,8 @@ impl Inner {
             if algorithm == Algorithm::Rs256 {
                 return Err(BuildError::NoRsa(*environment));
             }
-            let (pair, private) = generate(algorithm)?;
-            self.add_signing_key(&mut set, *environment, &pair, &private, AuditAction::SigningKeyCreated)?;
+            let key = NewSigningKey::generate(algorithm)?;
+            self.add_signing_key(&mut set, *environment, &key, SigningKeyState::Active, AuditActor::Host)?;
         }
         match peppers {
             Some(peppers) => {
@@ -145,6 +148,9 @@ fn config(builder: &AuthorityBuilder) -> Result<Config, BuildError> {
     if !(1..=longest).contains(&default) || longest > LONGEST_LIFETIME {
         return Err(BuildError::Policy);
     }
+    if builder.signing_key_lifetime.is_some_and(|lifetime| lifetime.as_seconds() <= 2 * PUBLISHED_AHEAD) {
+        return Err(BuildError::SigningKeyLifetime);
+    }
     let registry = ScopeRegistry::new(BUILT_IN.iter().chain(&builder.scopes)).map_err(BuildError::Scope)?;
     let environments: BTreeMap<_, _> = builder
         .environments
@@ -164,6 +170,7 @@ fn config(builder: &AuthorityBuilder) -> Result<Config, BuildError> {
         policy: builder.policy.clone(),
         registry,
         max_staleness: builder.max_staleness,
+        signing_key_lifetime: builder.signing_key_lifetime,
     })
 }
 

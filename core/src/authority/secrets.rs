@@ -55,9 +55,9 @@ impl Secrets {
         &self.audit_key
     }
 
-    /// The audit key that an event names.
-    pub(super) fn audit_key_of(&self, id: PepperId) -> Option<&AuditKey> {
-        self.audit_keys.get(&id).map(AsRef::as_ref)
+    /// Every audit key that an event may name.
+    pub(super) fn audit_keys(&self) -> &HashMap<PepperId, Arc<AuditKey>> {
+        &self.audit_keys
     }
 
     /// Seals `secret` under a fresh nonce.

@@ -1,18 +1,19 @@
-//! Signing keys: list, generate, import, retire.
+//! Signing keys: list, import, rotate, retire.
 
 use std::sync::Arc;
 
 use super::change::{Event, Tries};
+use super::turnover::{in_state, replace};
 use super::{Fault, Inner, Refusal};
 use crate::jose::{KeyError, SigningPair};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Expectation, Record,
-    Rejection, Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source,
+    Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Provenance, Record,
+    Rejection, Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source, UnixTime,
 };
 use crate::seal::SealPurpose;
 
-/// Signing keys: list, generate, import, retire.
+/// Signing keys: list, import, rotate, retire.
 #[derive(Clone, Copy)]
 pub struct SigningKeys<'a> {
     pub(super) inner: &'a Arc<Inner>,
@@ -28,8 +29,39 @@ impl SigningKeys<'_> {
         Ok(keys.into_iter().map(|(key, _)| key).filter(|key| key.environment == environment).collect())
     }
 
-    /// Retires the key `id` at once: every token that it signed is refused. Where it was the active one, a fresh key of
-    /// the same algorithm signs from now on (Ed25519 in place of RSA, which cannot be generated here).
+    /// Begins to turn the signing key of `environment` over, before its time: publishes a successor now, which
+    /// [`upkeep`](super::Authority::upkeep) puts in use a day later. Where one waits already, it is that one; its id.
+    ///
+    /// For a key that must not be used any more there is [`retire_now`](Self::retire_now).
+    ///
+    /// # Errors
+    /// - [`Rejection::NotFound`] if no key of the store signs for `environment`
+    /// - [`Rejection::InvalidRequest`] if the active key was imported: then its successor is
+    pub async fn rotate(&self, environment: EnvironmentName) -> Result<SigningKeyId, Refusal> {
+        let inner = self.inner;
+        if inner.environment(environment).is_none() || inner.issuers.is_foreign(environment) {
+            return Err(Rejection::NotFound.into());
+        }
+        let mut tries = Tries::default();
+        loop {
+            let keys = inner.store.signing_keys().await?;
+            let active = in_state(&keys, environment, SigningKeyState::Active).ok_or(Rejection::NotFound)?;
+            if active.0.provenance == Provenance::Imported {
+                let message = "the signing key was imported: import its successor in its place";
+                return Err(Rejection::InvalidRequest { message }.into());
+            }
+            if let Some((successor, _)) = in_state(&keys, environment, SigningKeyState::Next) {
+                return Ok(successor.id.clone());
+            }
+            if let Some(id) = inner.make_successor(active, AuditActor::Host, &mut tries).await? {
+                return Ok(id);
+            }
+        }
+    }
+
+    /// Retires the key `id` at once: every token that it signed is refused. Where it was the active one, its waiting
+    /// successor signs from now on, or else a fresh key of the same algorithm (Ed25519 in place of RSA, which cannot be
+    /// generated here). Key sets that others hold may lack it until they are read again, 300 s at most.
     ///
     /// # Errors
     /// [`Rejection::NotFound`] if `environment` has no such key. Retiring a retired key is no error.
@@ -39,20 +71,16 @@ impl SigningKeys<'_> {
         loop {
             let mut set = inner.new_set()?;
             let keys = inner.store.signing_keys().await?;
-            let found = keys.into_iter().find(|(key, _)| key.environment == environment && key.id == *id);
-            let (key, revision) = found.ok_or(Rejection::NotFound)?;
-            if key.state == SigningKeyState::Retired {
+            let found = keys.iter().find(|(key, _)| key.environment == environment && key.id == *id);
+            let held = found.ok_or(Rejection::NotFound)?;
+            if held.0.state == SigningKeyState::Retired {
                 return Ok(());
             }
-            if key.state == SigningKeyState::Active {
-                let algorithm = match key.public.algorithm() {
-                    Algorithm::Rs256 => Algorithm::EdDsa,
-                    other => other,
-                };
-                let (pair, private) = generate(algorithm)?;
-                inner.add_signing_key(&mut set, environment, &pair, &private, AuditAction::SigningKeyCreated)?;
+            if held.0.state == SigningKeyState::Active {
+                let successor = in_state(&keys, environment, SigningKeyState::Next);
+                inner.sign_with_another(&mut set, held, successor)?;
             }
-            inner.change_signing_key(&mut set, key, revision, SigningKeyState::Retired)?;
+            inner.change_signing_key(&mut set, held.clone(), SigningKeyState::Retired, AuditActor::Host)?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(());
             }
@@ -60,7 +88,8 @@ impl SigningKeys<'_> {
     }
 
     /// Puts an imported private key (PKCS#8 PEM) in use for `environment`. The key before it goes on verifying until its
-    /// last token is over. Importing the active key again changes nothing.
+    /// last token is over; a successor that waits is retired, since an imported key's successor is imported. Importing
+    /// the active key again changes nothing.
     ///
     /// # Errors
     /// - [`ImportError::Key`] if the text holds no key that can be used
@@ -68,37 +97,45 @@ impl SigningKeys<'_> {
     /// - [`ImportError::Refusal`] if the store did not answer
     pub async fn import(&self, environment: EnvironmentName, pem: &SecretText) -> Result<SigningKeyId, ImportError> {
         let inner = self.inner;
-        let (pair, private) = SigningPair::from_pem(pem)?;
+        let new = NewSigningKey::import(pem)?;
         let mut tries = Tries::default();
         loop {
             let mut set = inner.new_set()?;
+            let (settings, revision) = inner.store.settings().await.map_err(Refusal::from)?.ok_or(NOT_SET_UP)?;
             let keys = inner.store.signing_keys().await.map_err(Refusal::from)?;
             let mut known = None;
-            for (key, revision) in keys.into_iter().filter(|(key, _)| key.environment == environment) {
-                if key.id == *pair.id() {
-                    known = Some((key, revision));
-                } else if key.state == SigningKeyState::Active {
-                    let until = set.at.plus(inner.config.policy.longest_lifetime.as_seconds());
-                    inner.change_signing_key(&mut set, key, revision, SigningKeyState::Retiring { until })?;
-                }
+            for held in keys.into_iter().filter(|(key, _)| key.environment == environment) {
+                let state = match held.0.state {
+                    _ if held.0.id == *new.id() => {
+                        known = Some(held);
+                        continue;
+                    }
+                    SigningKeyState::Active => SigningKeyState::Retiring { until: inner.last_token_ends(&set) },
+                    SigningKeyState::Next => SigningKeyState::Retired,
+                    SigningKeyState::Retiring { .. } | SigningKeyState::Retired => continue,
+                };
+                inner.change_signing_key(&mut set, held, state, AuditActor::Host)?;
             }
             match known {
                 Some((key, _)) if key.state == SigningKeyState::Active => return Ok(key.id),
                 Some((key, _)) if key.state == SigningKeyState::Retired => return Err(ImportError::Retired(key.id)),
-                Some((key, revision)) => {
-                    inner.change_signing_key(&mut set, key, revision, SigningKeyState::Active)?;
-                }
+                Some(held) => inner.change_signing_key(&mut set, held, SigningKeyState::Active, AuditActor::Host)?,
                 None => {
-                    let action = AuditAction::SigningKeyImported;
-                    inner.add_signing_key(&mut set, environment, &pair, &private, action)?;
+                    inner.add_signing_key(&mut set, environment, &new, SigningKeyState::Active, AuditActor::Host)?;
                 }
             }
+            if set.update.is_empty() {
+                // No key signed before: of two that are imported at once, one must lose all the same.
+                replace(&mut set, Record::Settings(settings), revision);
+            }
             if inner.commit(set, &mut tries).await? {
-                return Ok(pair.id().clone());
+                return Ok(new.id().clone());
             }
         }
     }
 }
+
+const NOT_SET_UP: Refusal = Refusal::Fault(Fault::Internal("a store without settings"));
 
 impl std::fmt::Debug for SigningKeys<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,64 +158,109 @@ pub enum ImportError {
     Refusal(#[from] Refusal),
 }
 
-/// A fresh pair, with its private half as PKCS#8.
-pub(super) fn generate(algorithm: Algorithm) -> Result<(SigningPair, SecretBytes), Refusal> {
-    Ok(SigningPair::generate(algorithm).map_err(|_| Fault::Internal("a signing key could not be generated"))?)
+/// A private key that the store does not hold yet.
+pub(super) struct NewSigningKey {
+    pair: SigningPair,
+    private: SecretBytes,
+    provenance: Provenance,
+}
+
+impl NewSigningKey {
+    /// A fresh one.
+    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, Refusal> {
+        let (pair, private) =
+            SigningPair::generate(algorithm).map_err(|_| Fault::Internal("a signing key could not be generated"))?;
+        Ok(Self { pair, private, provenance: Provenance::Generated })
+    }
+
+    /// The one in `pem`.
+    fn import(pem: &SecretText) -> Result<Self, KeyError> {
+        let (pair, private) = SigningPair::from_pem(pem)?;
+        Ok(Self { pair, private, provenance: Provenance::Imported })
+    }
+
+    pub(super) fn id(&self) -> &SigningKeyId {
+        self.pair.id()
+    }
 }
 
 impl Inner {
-    /// A new active key, added to `set`.
+    /// Adds a new key to `set`, to sign or to wait.
     pub(super) fn add_signing_key(
         &self,
         set: &mut ChangeSet,
         environment: EnvironmentName,
-        pair: &SigningPair,
-        private: &SecretBytes,
-        action: AuditAction,
+        new: &NewSigningKey,
+        state: SigningKeyState,
+        actor: AuditActor,
     ) -> Result<(), Refusal> {
-        let context = pair.id().as_str().as_bytes();
-        let sealed = self.secrets()?.seal(&*self.random, SealPurpose::SigningKey, context, private)?;
+        let context = new.id().as_str().as_bytes();
+        let private = self.secrets()?.seal(&*self.random, SealPurpose::SigningKey, context, &new.private)?;
+        let action = match new.provenance {
+            Provenance::Generated => AuditAction::SigningKeyCreated,
+            Provenance::Imported => AuditAction::SigningKeyImported,
+        };
+        let public = new.pair.public().clone();
+        let use_now = if state == SigningKeyState::Next { "next" } else { "active" };
+        let details = [("alg", public.algorithm().name()), ("state", use_now)];
+        self.announce_signing_key(set, environment, new.id(), actor, action, &details)?;
         set.insert.push(Record::SigningKey(SigningKey {
             environment,
-            id: pair.id().clone(),
-            public: pair.public().clone(),
-            private: sealed,
-            state: SigningKeyState::Active,
+            id: new.id().clone(),
+            public,
+            private,
+            state,
+            provenance: new.provenance,
             created_at: set.at,
         }));
-        self.announce_signing_key(set, environment, pair.id(), action)
+        Ok(())
     }
 
-    fn change_signing_key(
+    /// Adds the change of a key's state to `set`.
+    pub(super) fn change_signing_key(
         &self,
         set: &mut ChangeSet,
-        mut key: SigningKey,
-        revision: Revision,
+        (mut key, revision): (SigningKey, Revision),
         state: SigningKeyState,
+        actor: AuditActor,
     ) -> Result<(), Refusal> {
-        let action = match state {
-            SigningKeyState::Retired | SigningKeyState::Retiring { .. } => AuditAction::SigningKeyRetired,
-            SigningKeyState::Active | SigningKeyState::Next => AuditAction::SigningKeyImported,
+        let (action, until) = match state {
+            SigningKeyState::Retired => (AuditAction::SigningKeyRetired, None),
+            SigningKeyState::Retiring { until } => (AuditAction::SigningKeyRetiring, Some(until.to_string())),
+            SigningKeyState::Active | SigningKeyState::Next => (AuditAction::SigningKeyActivated, None),
         };
-        self.announce_signing_key(set, key.environment, &key.id, action)?;
+        let details: Vec<_> = until.iter().map(|until| ("until", until.as_str())).collect();
+        self.announce_signing_key(set, key.environment, &key.id, actor, action, &details)?;
         key.state = state;
-        let record = Record::SigningKey(key);
-        set.expect.push(Expectation { key: record.key(), revision: Some(revision) });
-        set.update.push(record);
+        replace(set, Record::SigningKey(key), revision);
         Ok(())
     }
 
-    /// Retires the keys whose last token is over.
-    pub(super) async fn retire_ended_signing_keys(&self) -> Result<(), Refusal> {
-        let now = self.now();
-        let ended = |state| matches!(state, SigningKeyState::Retiring { until } if until <= now);
-        let keys = self.store.signing_keys().await?;
-        for (key, revision) in keys.into_iter().filter(|(key, _)| ended(key.state)) {
-            let mut set = self.new_set()?;
-            self.change_signing_key(&mut set, key, revision, SigningKeyState::Retired)?;
-            self.commit(set, &mut Tries::default()).await?;
+    /// When the last token is over that a key can have signed which signs no more from `set` on. Another process may
+    /// sign with it until it has read the feed, and a request may be under way.
+    pub(super) fn last_token_ends(&self, set: &ChangeSet) -> UnixTime {
+        let policy = &self.config.policy;
+        let unaware = self.config.max_staleness.as_secs().saturating_add(policy.leeway.as_seconds());
+        set.at.plus(policy.longest_lifetime.as_seconds()).plus(unaware).plus(UNDER_WAY)
+    }
+
+    /// Adds to `set` that another key signs in place of `active`.
+    fn sign_with_another(
+        &self,
+        set: &mut ChangeSet,
+        active: &(SigningKey, Revision),
+        successor: Option<&(SigningKey, Revision)>,
+    ) -> Result<(), Refusal> {
+        // One that cannot sign would leave nothing that does.
+        if let Some(successor) = successor.filter(|(key, _)| self.open_signer(key).is_ok()) {
+            return self.change_signing_key(set, successor.clone(), SigningKeyState::Active, AuditActor::Host);
         }
-        Ok(())
+        let algorithm = match active.0.public.algorithm() {
+            Algorithm::Rs256 => Algorithm::EdDsa,
+            other => other,
+        };
+        let new = NewSigningKey::generate(algorithm)?;
+        self.add_signing_key(set, active.0.environment, &new, SigningKeyState::Active, AuditActor::Host)
     }
 
     fn announce_signing_key(
@@ -186,19 +268,15 @@ impl Inner {
         set: &mut ChangeSet,
         environment: EnvironmentName,
         id: &SigningKeyId,
+        actor: AuditActor,
         action: AuditAction,
+        details: &[(&str, &str)],
     ) -> Result<(), Refusal> {
         self.announce(set, Announcement::SigningKeyChanged { environment, key: id.clone() });
-        self.audit(
-            set,
-            Event {
-                chain: ChainId::System(environment),
-                actor: AuditActor::Host,
-                source: Source::UNKNOWN,
-                action,
-                subject: id.as_str(),
-                details: &[],
-            },
-        )
+        let chain = ChainId::System(environment);
+        self.audit(set, Event { chain, actor, source: Source::UNKNOWN, action, subject: id.as_str(), details })
     }
 }
+
+/// How long a request that has its signing key may take to sign with it, in seconds.
+const UNDER_WAY: u64 = 60;

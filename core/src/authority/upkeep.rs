@@ -1,10 +1,12 @@
-//! The one background task: follows the feed, writes counts, prunes, removes what has ended.
+//! The one background task: follows the feed, writes counts and checkpoints, prunes, turns signing keys over.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::{Event, Tries};
+use super::checkpoints::Which;
+use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
 use crate::key_store::Sharing;
 use crate::model::{AuditAction, AuditActor, ChainId, Source};
@@ -15,18 +17,19 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 const PRUNE_STEP: usize = 500;
 
-/// When each part of the work is due, by the monotonic clock.
+/// When each part of the work is due, by the monotonic clock, and what it has seen.
 #[derive(Debug, Default)]
 struct Due {
     feed: Duration,
     refusals: Duration,
     prune: Duration,
+    signing_keys: Observed,
 }
 
 impl Authority {
     /// Everything that must be done from time to time. Spawn it once; it ends when the last clone of the authority is
-    /// dropped. No decision is wrong without it, but counts are not written, memory is not trimmed and, on a shared
-    /// store, requests read the feed themselves.
+    /// dropped. No decision is wrong without it, but counts and checkpoints are not written, memory is not trimmed,
+    /// signing keys grow old and, on a shared store, requests read the feed themselves.
     pub fn upkeep(&self) -> impl Future<Output = ()> + Send + 'static {
         let clock = Arc::clone(&self.inner.clock);
         let inner = Arc::downgrade(&self.inner);
@@ -42,13 +45,16 @@ impl Authority {
         }
     }
 
-    /// Writes what is counted in memory. Call it before the process ends.
+    /// Writes what is counted in memory, and a checkpoint of each audit chain that needs one. Call it before the process
+    /// ends.
     ///
     /// # Errors
-    /// [`Refusal::Fault`] if the store did not answer; the counts stay in memory.
+    /// [`Refusal::Fault`] if the store did not answer; what was not written stays in memory.
     pub async fn shutdown(&self) -> Result<(), Refusal> {
         self.inner.write_usage().await?;
-        self.inner.write_refusals().await
+        self.inner.write_refusals().await?;
+        while self.inner.write_checkpoints(Which::All).await? {}
+        Ok(())
     }
 }
 
@@ -73,8 +79,9 @@ impl Inner {
             self.feed.revocations_mut().prune(self.now());
             report("pruning", self.prune().await);
             report("removing ended sandboxes", self.remove_ended_sandboxes().await);
-            report("retiring signing keys", self.retire_ended_signing_keys().await);
+            report("turning signing keys over", self.turn_signing_keys_over(&mut due.signing_keys).await);
         }
+        report("writing checkpoints", self.write_checkpoints(Which::Due).await.map(|_| ()));
     }
 
     async fn write_usage(&self) -> Result<(), Refusal> {
@@ -156,7 +163,7 @@ impl Inner {
     }
 }
 
-fn report(task: &'static str, done: Result<(), Refusal>) {
+pub(super) fn report(task: &'static str, done: Result<(), Refusal>) {
     if let Err(refusal) = done {
         tracing::warn!(refusal = ?refusal.to_string(), task, "upkeep failed and will try again");
     }

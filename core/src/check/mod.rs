@@ -3,6 +3,7 @@
 mod access_token;
 mod address;
 mod api_key;
+mod chain;
 mod entity;
 mod exchange;
 mod grant;
@@ -10,6 +11,7 @@ mod key_text;
 mod limit;
 mod revocation;
 mod token_use;
+mod turnover;
 
 #[cfg(test)]
 mod laws;
@@ -18,6 +20,7 @@ mod samples;
 
 pub use access_token::{Expected, VerifiedToken, check_identity};
 pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
+pub use chain::{AuditReport, ChainCheck, ChainProof, KeptCheckpoint};
 pub use entity::{EntityRule, check_entity};
 pub use exchange::{Minting, TokenPolicy, TokenRequest, check_exchange};
 pub use grant::{Maker, NewKey, check_new_key};
@@ -25,3 +28,4 @@ pub use key_text::{Brand, BrandError, KeyTextParts, key_hint, parse_key_text, pr
 pub use limit::{Limit, LimitTable, address_key};
 pub use revocation::Revocations;
 pub use token_use::{TokenUse, check_use};
+pub use turnover::{TurnoverPolicy, TurnoverStep, check_turnover};

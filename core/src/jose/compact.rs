@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::claims;
-use super::header::{self, Header};
+use super::header::{self, Header, Typ};
 use crate::model::{AccessClaims, Algorithm, Rejection, SigningKeyId};
 
 /// The longest token that is accepted or made, in bytes.
@@ -37,6 +37,11 @@ impl<'a> CompactToken<'a> {
     ///   other member (`crit`, `jwk`, `jku`, `zip`, …) is refused
     /// - [`Rejection::TokenType`] unless `typ` is `at+jwt` or `application/at+jwt`
     pub fn parse(token: &'a str) -> Result<Self, Rejection> {
+        Self::parse_as(Typ::AccessToken, token)
+    }
+
+    /// Reads a signed text of another kind by the same rules. It stays in this room: elsewhere this type is a token.
+    pub(super) fn parse_as(typ: Typ, token: &'a str) -> Result<Self, Rejection> {
         if token.len() > MAX_TOKEN {
             return Err(Rejection::TokenTooLong);
         }
@@ -56,7 +61,7 @@ impl<'a> CompactToken<'a> {
             return Err(Rejection::TokenHeader);
         }
         let length = URL_SAFE_NO_PAD.decode_slice(header, &mut json).map_err(|_| Rejection::TokenShape)?;
-        let header = header::parse(json.get(..length).unwrap_or_default())?;
+        let header = header::parse(json.get(..length).unwrap_or_default(), typ)?;
         Ok(Self { signed, header, decoded, payload_length })
     }
 
@@ -84,6 +89,11 @@ impl<'a> CompactToken<'a> {
         self.decoded.get(self.payload_length..).unwrap_or_default()
     }
 
+    /// The payload's bytes.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.decoded.get(..self.payload_length).unwrap_or_default()
+    }
+
     /// The claims. To be called after the signature was found right.
     ///
     /// Checks syntax and types alone: one JSON object in UTF-8; each claim of ours once, of its own type and
@@ -93,7 +103,7 @@ impl<'a> CompactToken<'a> {
     /// # Errors
     /// [`Rejection::TokenClaims`] for anything else.
     pub fn claims(&self) -> Result<AccessClaims, Rejection> {
-        claims::parse_claims(self.decoded.get(..self.payload_length).unwrap_or_default())
+        claims::parse_claims(self.payload())
     }
 }
 
@@ -106,9 +116,9 @@ impl fmt::Debug for CompactToken<'_> {
     }
 }
 
-/// The first part of every token that this key signs, with the dot after it.
-pub(crate) fn print_header(algorithm: Algorithm, key_id: &SigningKeyId) -> String {
-    let mut part = URL_SAFE_NO_PAD.encode(header::print(algorithm, key_id));
+/// The first part of everything of this kind that the key signs, with the dot after it.
+pub(crate) fn print_header(typ: Typ, algorithm: Algorithm, key_id: &SigningKeyId) -> String {
+    let mut part = URL_SAFE_NO_PAD.encode(header::print(typ, algorithm, key_id));
     part.push('.');
     part
 }

@@ -6,6 +6,32 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use crate::model::{Algorithm, Rejection, SigningKeyId};
 
+/// What a signed text is (`typ`, RFC 7515 §4.1.9). Each kind has a reader of its own, which refuses the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Typ {
+    /// An access token (RFC 9068 §2.1).
+    AccessToken,
+    /// A checkpoint of an audit chain.
+    Checkpoint,
+}
+
+impl Typ {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::Checkpoint => "audit-checkpoint+jwt",
+        }
+    }
+
+    /// Whether `typ` names it, byte for byte; RFC 9068 §2.1 gives access tokens a longer spelling as well.
+    fn is_named(self, typ: &str) -> bool {
+        match self {
+            Self::AccessToken => matches!(typ, "at+jwt" | "application/at+jwt"),
+            Self::Checkpoint => typ == self.name(),
+        }
+    }
+}
+
 /// A header whose `typ` was found right. Holds its texts inline: reading one takes no allocation.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
@@ -17,19 +43,20 @@ pub(super) struct Header {
 ///
 /// # Errors
 /// [`Rejection::TokenHeader`] unless it is one object of exactly the three members; [`Rejection::TokenType`] unless
-/// `typ` is `at+jwt` or `application/at+jwt`, byte for byte (RFC 9068 §2.1).
-pub(super) fn parse(json: &[u8]) -> Result<Header, Rejection> {
+/// its `typ` names `typ`.
+pub(super) fn parse(json: &[u8], typ: Typ) -> Result<Header, Rejection> {
     let members: Members = serde_json::from_slice(json).map_err(|_| Rejection::TokenHeader)?;
-    match members.typ.as_str() {
-        "at+jwt" | "application/at+jwt" => Ok(Header { algorithm: members.algorithm, key_id: members.key_id }),
-        _ => Err(Rejection::TokenType),
+    if typ.is_named(members.typ.as_str()) {
+        Ok(Header { algorithm: members.algorithm, key_id: members.key_id })
+    } else {
+        Err(Rejection::TokenType)
     }
 }
 
 /// The JSON text of a header.
-pub(super) fn print(algorithm: Algorithm, key_id: &SigningKeyId) -> String {
-    // INVARIANT: neither name holds a character that JSON escapes; `SigningKeyId` allows base64url alone.
-    format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{key_id}"}}"#, algorithm.name())
+pub(super) fn print(typ: Typ, algorithm: Algorithm, key_id: &SigningKeyId) -> String {
+    // INVARIANT: no name holds a character that JSON escapes; `SigningKeyId` allows base64url alone.
+    format!(r#"{{"alg":"{}","typ":"{}","kid":"{key_id}"}}"#, algorithm.name(), typ.name())
 }
 
 struct Members {
@@ -128,7 +155,7 @@ mod tests {
     use super::*;
 
     fn refusal(json: &str) -> Option<Rejection> {
-        parse(json.as_bytes()).err()
+        parse(json.as_bytes(), Typ::AccessToken).err()
     }
 
     #[test]
@@ -139,7 +166,7 @@ mod tests {
             " {\n\"alg\" : \"EdDSA\",\t\"typ\":\"at+jwt\",\"kid\":\"k\"}\r\n ",
             r#"{"\u0061lg":"Ed\u0044SA","typ":"at+jwt","kid":"k"}"#,
         ] {
-            let header = parse(good.as_bytes()).unwrap_or_else(|_| panic!("{good}"));
+            let header = parse(good.as_bytes(), Typ::AccessToken).unwrap_or_else(|_| panic!("{good}"));
             assert_eq!((header.algorithm.as_str(), header.key_id.as_str()), ("EdDSA", "k"));
         }
     }
@@ -162,7 +189,7 @@ mod tests {
         for json in cases {
             assert_eq!(refusal(&json), Some(Rejection::TokenHeader), "{json}");
         }
-        assert!(parse(b"{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"\xff\"}").is_err());
+        assert!(parse(b"{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"\xff\"}", Typ::AccessToken).is_err());
     }
 
     #[test]
@@ -226,5 +253,16 @@ mod tests {
             let json = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"k"}}"#);
             assert_eq!(refusal(&json), Some(Rejection::TokenType), "{json}");
         }
+    }
+
+    #[test]
+    fn a15_a_checkpoint_is_no_token_and_a_token_no_checkpoint() {
+        let key_id = SigningKeyId::parse("k").expect("an id");
+        let printed = |typ| print(typ, Algorithm::EdDsa, &key_id);
+        let (token, checkpoint) = (printed(Typ::AccessToken), printed(Typ::Checkpoint));
+        assert!(parse(token.as_bytes(), Typ::AccessToken).is_ok());
+        assert!(parse(checkpoint.as_bytes(), Typ::Checkpoint).is_ok());
+        assert_eq!(parse(token.as_bytes(), Typ::Checkpoint).err(), Some(Rejection::TokenType));
+        assert_eq!(parse(checkpoint.as_bytes(), Typ::AccessToken).err(), Some(Rejection::TokenType));
     }
 }

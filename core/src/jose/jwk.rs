@@ -1,5 +1,7 @@
 //! Public keys as JSON: key sets (RFC 7517), single parameters (RFC 7518 §6, RFC 8037 §2) and thumbprints (RFC 7638).
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{
@@ -26,6 +28,9 @@ pub fn thumbprint(key: &PublicKey) -> SigningKeyId {
     SigningKeyId::parse(&print(&ring::sha256(members.as_bytes())))
         .expect("INVARIANT: 32 bytes are 43 characters of base64url, which a key id allows")
 }
+
+/// How long whoever reads a published key set may go on using it (`max-age`, RFC 9111 §5.2.2.1): 300 s.
+pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(300);
 
 /// The key set of `keys` (RFC 7517 §5), each with `kid`, `alg` and `use` `sig`.
 #[must_use]

@@ -19,6 +19,7 @@
 //! # Ok::<(), latchbook_core::jose::KeyError>(())
 //! ```
 
+mod checkpoint;
 mod claims;
 mod compact;
 mod error;
@@ -30,10 +31,12 @@ mod pkcs8;
 mod provider;
 mod ring;
 
+pub use checkpoint::{read_checkpoint, sign_checkpoint};
 pub use claims::print_claims;
 pub use compact::{CompactToken, MAX_TOKEN};
 pub use error::KeyError;
-pub use jwk::{key_set, parse_key_set, thumbprint};
+pub use jwk::{KEY_SET_MAX_AGE, key_set, parse_key_set, thumbprint};
 pub use key::{SigningPair, VerifyingKey};
 
 pub(crate) use compact::print_header;
+pub(crate) use header::Typ;

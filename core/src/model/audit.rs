@@ -31,6 +31,15 @@ impl ChainId {
     }
 }
 
+impl fmt::Display for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(environment) => write!(f, "{environment}"),
+            Self::Developer(developer) => write!(f, "{developer}"),
+        }
+    }
+}
+
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditActor {
@@ -121,12 +130,18 @@ actions! {
     SandboxCreated = "sandbox.created", Done;
     /// A sandbox ended and was removed.
     SandboxEnded = "sandbox.ended", Done;
-    /// A signing key was generated.
+    /// A signing key was generated: to sign at once, or as the successor of the one that signs.
     SigningKeyCreated = "signing_key.created", Done;
-    /// A signing key was imported.
+    /// A signing key was imported, and signs from now on.
     SigningKeyImported = "signing_key.imported", Done;
-    /// A signing key was retired.
+    /// A signing key that was known before signs from now on.
+    SigningKeyActivated = "signing_key.activated", Done;
+    /// A signing key signs no more, and verifies until its last token is over.
+    SigningKeyRetiring = "signing_key.retiring", Done;
+    /// A signing key neither signs nor verifies any more.
     SigningKeyRetired = "signing_key.retired", Done;
+    /// A signed checkpoint of the chain that it stands in.
+    AuditCheckpoint = "audit.checkpoint", Done;
 }
 
 /// Whether an action was done or refused.

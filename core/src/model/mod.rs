@@ -3,6 +3,7 @@
 mod api_key;
 mod audit;
 mod change;
+mod checkpoint;
 mod claims;
 mod developer;
 mod entity;
@@ -27,6 +28,7 @@ pub use change::{
     Announcement, ChangeSet, Committed, Expectation, FeedEntry, FeedPage, FeedPosition, Merge, Pruned, Record,
     RecordKey, Revision, Stored, UsageCounts, UsageRow,
 };
+pub use checkpoint::{CHECKPOINT_DETAIL, Checkpoint, SignedCheckpoint};
 pub use claims::{AccessClaims, Delegation, SignedClaims};
 pub use developer::{Developer, DeveloperStatus};
 pub use entity::Entity;
@@ -43,6 +45,6 @@ pub use scope_rule::{
 };
 pub use secret::{SealedBytes, SecretBytes, SecretText};
 pub use settings::{Pepper, PepperPurpose, Settings};
-pub use signing_key::{Algorithm, PublicKey, SigningKey, SigningKeyState};
+pub use signing_key::{Algorithm, Provenance, PublicKey, SigningKey, SigningKeyState};
 pub use source::Source;
 pub use time::{Day, Leeway, Lifetime, UnixTime};

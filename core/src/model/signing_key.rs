@@ -67,14 +67,25 @@ pub struct SigningKey {
     pub private: SealedBytes,
     /// What it is used for now.
     pub state: SigningKeyState,
+    /// Where it came from.
+    pub provenance: Provenance,
     /// When it was made or imported.
     pub created_at: UnixTime,
+}
+
+/// Where a signing key came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// It was generated here, so a successor of the same algorithm can be.
+    Generated,
+    /// The host brought it, and brings its successor.
+    Imported,
 }
 
 /// What a signing key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningKeyState {
-    /// Published before it signs.
+    /// Published and verifies, and does not sign yet.
     Next,
     /// Signs and verifies. Exactly one per environment.
     Active,

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{IssueError, TokenIssuer};
-use crate::jose::{self, CompactToken, KeyError, MAX_TOKEN, SigningPair, VerifyingKey};
+use crate::jose::{self, CompactToken, KeyError, MAX_TOKEN, SigningPair, Typ, VerifyingKey};
 use crate::model::{AccessClaims, PublicKey, Rejection, SecretText, SignedClaims, SigningKeyId};
 
 /// Signs with one key and verifies with several, all parsed once.
@@ -41,8 +41,10 @@ impl JwtIssuer {
         {
             verifying.push(VerifyingKey::new(pair.public())?);
         }
-        let signer =
-            signer.map(|pair| Signer { header: jose::print_header(pair.public().algorithm(), pair.id()), pair });
+        let signer = signer.map(|pair| Signer {
+            header: jose::print_header(Typ::AccessToken, pair.public().algorithm(), pair.id()),
+            pair,
+        });
         Ok(Self { verifying, signer })
     }
 
@@ -163,7 +165,8 @@ mod tests {
         let token = block_on(foreign.issue(&claims())).expect("issued");
         assert_eq!(verify(&issuer, token.expose()).err(), Some(Rejection::UnknownSigningKey));
         let rest = token.expose().split_once('.').expect("dots").1;
-        let signed = jose::print_header(Algorithm::EdDsa, ours.id()) + rest.split_once('.').expect("dots").0;
+        let signed =
+            jose::print_header(Typ::AccessToken, Algorithm::EdDsa, ours.id()) + rest.split_once('.').expect("dots").0;
         let signature = URL_SAFE_NO_PAD.encode(theirs.sign(signed.as_bytes()).expect("signed"));
         assert_eq!(verify(&issuer, &format!("{signed}.{signature}")).err(), Some(Rejection::BadSignature));
         for kid in ["../../../dev/null", "' OR '1'='1", "", "no-such-key", &ours.id().as_str().to_uppercase()] {

@@ -2,8 +2,9 @@
 
 use latchbook_core::model::{
     Announcement, ApiKey, AuditActor, AuditEvent, ChainId, Committed, Developer, DeveloperStatus, Entity, FeedEntry,
-    KeyActivity, KeyDigest, KeyText, Pepper, PepperPurpose, PublicKey, Record, SandboxPreferences, SandboxRecord,
-    SandboxRequest, SandboxState, Settings, SigningKey, SigningKeyState, StoreMeta, Stored, UsageCounts, UsageRow,
+    KeyActivity, KeyDigest, KeyText, Pepper, PepperPurpose, Provenance, PublicKey, Record, SandboxPreferences,
+    SandboxRecord, SandboxRequest, SandboxState, Settings, SigningKey, SigningKeyState, StoreMeta, Stored, UsageCounts,
+    UsageRow,
 };
 
 use super::{Coded, Damage, Input, coded_enum, coded_struct};
@@ -21,7 +22,7 @@ coded_struct! {
     KeyDigest { pepper, value }
     KeyActivity { developer, key, last_used_at }
     Entity { reference, legal_name, created_at }
-    SigningKey { environment, id, public, private, state, created_at }
+    SigningKey { environment, id, public, private, state, provenance, created_at }
     Pepper { id, purpose, sealed, created_at }
     SandboxRecord {
         developer, entity, first_key, name, industry, preferences, scenario, seed, clock_offset, receipt, state,
@@ -63,6 +64,10 @@ coded_enum! {
         2 => Active {},
         3 => Retiring { until: until },
         4 => Retired {},
+    }
+    Provenance {
+        1 => Generated {},
+        2 => Imported {},
     }
     PepperPurpose {
         1 => KeyDigest {},

@@ -10,6 +10,7 @@
 
 mod ask;
 mod audit;
+mod checkpoints;
 mod claims;
 mod guard;
 mod house;

@@ -9,9 +9,9 @@ use ipnet::IpNet;
 use crate::model::{
     Announcement, ApiKey, AuditAction, AuditActor, AuditDraft, AuditKey, ChainId, Day, Developer, DeveloperId,
     DeveloperRef, DeveloperStatus, Entity, EntityId, EntityRef, EnvironmentName, IdError, KeyActivity, KeyDigest,
-    KeyId, KeyText, Metadata, Pepper, PepperId, PepperPurpose, PublicKey, Record, SandboxPreferences, SandboxRecord,
-    SandboxRequest, SandboxState, ScopeGrant, ScopeSet, SealedBytes, SecretBytes, Settings, SigningKey, SigningKeyId,
-    SigningKeyState, TokenId, UnixTime, UsageCounts, UsageRow,
+    KeyId, KeyText, Metadata, Pepper, PepperId, PepperPurpose, Provenance, PublicKey, Record, SandboxPreferences,
+    SandboxRecord, SandboxRequest, SandboxState, ScopeGrant, ScopeSet, SealedBytes, SecretBytes, Settings, SigningKey,
+    SigningKeyId, SigningKeyState, TokenId, UnixTime, UsageCounts, UsageRow,
 };
 
 /// An instant.
@@ -149,6 +149,7 @@ pub fn signing_key(id: &str, public: PublicKey, created_at: UnixTime) -> Result<
         public,
         private: SealedBytes(vec![3; 100]),
         state: SigningKeyState::Active,
+        provenance: Provenance::Generated,
         created_at,
     })
 }
@@ -237,6 +238,7 @@ pub fn one_of_each() -> Result<Vec<Record>, IdError> {
         Record::SigningKey(SigningKey { state: SigningKeyState::Next, ..signing_key("rsa", rsa, at(3))? }),
         Record::SigningKey(SigningKey {
             state: SigningKeyState::Retired,
+            provenance: Provenance::Imported,
             ..signing_key("old", PublicKey::Ed25519([0; 32]), at(4))?
         }),
         Record::Pepper(pepper(1, PepperPurpose::KeyDigest, at(1))),
