@@ -76,6 +76,19 @@ pub async fn within<F: Future>(sleep: Sleep, future: F) -> Option<F::Output> {
     .await
 }
 
+/// An instant to count from, for [`Timer::sleep_from`].
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning(Instant);
+
+impl Beginning {
+    /// The present.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+}
+
 /// Wakes futures at their time, from one thread of its own.
 #[derive(Default)]
 pub struct Timer {
@@ -115,10 +128,15 @@ impl Timer {
 
     /// A future that ends after `duration`; at once, should the system refuse the timer its thread.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
     pub fn sleep(&self, duration: Duration) -> Sleep {
+        self.sleep_from(Beginning::now(), duration)
+    }
+
+    /// The same, counted from `beginning`: however much of it has passed, the end is the same.
+    #[must_use]
+    pub fn sleep_from(&self, beginning: Beginning, duration: Duration) -> Sleep {
         let sleeper = Arc::new(Mutex::new(Sleeper::default()));
-        let Some(at) = Instant::now().checked_add(duration) else {
+        let Some(at) = beginning.0.checked_add(duration) else {
             return Box::pin(std::future::pending());
         };
         if !self.start() {
@@ -230,6 +248,15 @@ mod tests {
         block_on(clock.sleep(Duration::from_millis(20)));
         assert!(clock.monotonic() - before >= Duration::from_millis(20));
         assert_eq!(block_on(within(clock.sleep(Duration::from_millis(5)), long)), None);
+    }
+
+    #[test]
+    fn a_sleep_from_an_earlier_beginning_ends_when_that_is_long_enough_ago() {
+        let clock = SystemClock::new();
+        let (before, beginning) = (clock.monotonic(), Beginning::now());
+        block_on(clock.timer.sleep_from(beginning, Duration::from_millis(20)));
+        assert!(clock.monotonic() - before >= Duration::from_millis(20));
+        block_on(clock.timer.sleep_from(beginning, Duration::from_millis(10)));
     }
 
     #[test]

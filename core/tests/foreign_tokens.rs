@@ -3,44 +3,13 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use latchbook_core::jose::{CompactToken, SigningPair, parse_key_set, thumbprint};
-use latchbook_core::model::{Algorithm, PublicKey, Rejection, SignedClaims};
-use latchbook_core::token_issuer::{JwtIssuer, TokenIssuer as _};
+use latchbook_core::jose::{CompactToken, parse_key_set, thumbprint};
+use latchbook_core::model::PublicKey;
 use serde_json::{Value, json};
-use support::{encode, list, text, vectors};
-
-struct Ours {
-    pair: Arc<SigningPair>,
-    issuer: JwtIssuer,
-}
-
-impl Ours {
-    fn new() -> Self {
-        let pair = Arc::new(SigningPair::generate(Algorithm::EdDsa).unwrap().0);
-        Self { issuer: JwtIssuer::new(Vec::new(), Some(Arc::clone(&pair))).unwrap(), pair }
-    }
-
-    fn header(&self) -> String {
-        format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{}"}}"#, self.pair.id())
-    }
-
-    /// A token of any header and payload, rightly signed.
-    fn sign(&self, header: &[u8], payload: &[u8]) -> String {
-        let signed = format!("{}.{}", encode(header), encode(payload));
-        let signature = self.pair.sign(signed.as_bytes()).unwrap();
-        format!("{signed}.{}", encode(signature))
-    }
-
-    fn verify(&self, token: &str) -> Result<SignedClaims, Rejection> {
-        self.issuer.verify(&CompactToken::parse(token)?)
-    }
-}
-
-const CLAIMS: &str = r#"{"iss":"https://a.test/live","aud":"https://a.test/live","sub":"dev_1","client_id":"0123456789abcdEF","iat":100,"nbf":100,"exp":1000,"jti":"0123456789abcdefghijkl","scope":"a","developer":"dev_1","env":"live","gen":0,"epoch":0"#;
+use support::ours::{CLAIMS, Ours};
+use support::{list, text, vectors};
 
 #[test]
 fn the_tokens_of_other_libraries_are_refused() {

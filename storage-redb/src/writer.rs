@@ -117,7 +117,7 @@ impl Work {
         let done = catch_unwind(AssertUnwindSafe(|| self.commit(jobs, &mut settle)));
         let done = done.unwrap_or_else(|_| Err(StoreError::unavailable("the database failed; it is opened again")));
         let outcome = done.map_err(|error| {
-            tracing::warn!(error = %error, "a batch of changes failed; the store is opened again");
+            tracing::warn!(error = ?error.to_string(), "a batch of changes failed; the store is opened again");
             self.take();
             Arc::from(error.to_string())
         });
@@ -163,7 +163,7 @@ impl Work {
                 *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
                 tracing::info!("the store is open again");
             }
-            Err(error) => tracing::warn!(error = %error, "the store cannot be opened again yet"),
+            Err(error) => tracing::warn!(error = ?error.to_string(), "the store cannot be opened again yet"),
         }
     }
 }

@@ -12,6 +12,7 @@ use latchbook_http::Gate;
 
 use crate::head::Fields;
 use crate::reply::Refused;
+use crate::request_id::for_request;
 use crate::serving::{Home, Serving};
 
 /// An entity that the caller reaches, by a token of either kind that holds `S`. The guard of a route about one entity's
@@ -97,7 +98,7 @@ macro_rules! extracted {
             type Rejection = Refused;
 
             async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
-                let gate = Gate::from_ref(state);
+                let gate = for_request(Gate::from_ref(state), parts);
                 let fields = Fields::of(parts, gate.trusts_proxies());
                 let $got = gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).await?;
                 Ok($made)

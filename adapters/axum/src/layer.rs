@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use crate::head::Fields;
 use crate::reply::respond;
+use crate::request_id::for_request;
 use crate::serving::Serving;
 
 /// Refuses every request without a valid token, of either kind, before what lies behind it runs: deny by default.
@@ -92,6 +93,7 @@ where
         let RequirePrincipal { gate, serves } = self.guard.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
+            let gate = for_request(gate, &parts);
             if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }

@@ -4,6 +4,7 @@ mod extract;
 mod head;
 mod layer;
 mod reply;
+mod request_id;
 mod routes;
 mod serving;
 

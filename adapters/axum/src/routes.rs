@@ -18,6 +18,7 @@ use latchbook_http::{Endpoint, Gate, Reply, endpoints, method_not_allowed, paylo
 
 use crate::head::{Fields, values};
 use crate::reply::respond;
+use crate::request_id::for_request;
 
 /// Every route of the wire contract that `gate` offers, for [`Router::merge`] or [`Router::nest`].
 ///
@@ -45,8 +46,9 @@ where
 {
     let allow = allowed(&endpoints);
     let refusing = gate.clone();
-    let refused = MethodRouter::new().fallback(move || {
-        let reply = method_not_allowed(&refusing, &allow);
+    let refused = MethodRouter::new().fallback(move |request: Request| {
+        let (parts, _) = request.into_parts();
+        let reply = method_not_allowed(&for_request(refusing, &parts), &allow);
         async move { respond(reply) }
     });
     endpoints.into_iter().fold(refused, |methods, endpoint| {
@@ -69,6 +71,7 @@ fn filter(method: &str) -> MethodFilter {
 
 async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
+    let gate = for_request(gate, &parts);
     let body = match read(&gate, body, endpoint.max_body).await {
         Ok(body) => body,
         Err(reply) => return respond(reply),

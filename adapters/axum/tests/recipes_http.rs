@@ -5,10 +5,9 @@
 mod support;
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -18,6 +17,7 @@ use latchbook_core::check::{Brand, print_key_text};
 use latchbook_core::model::{AnyScope, KeyId, SecretText, Source};
 use serde_json::{Value, json};
 
+use support::log::Log;
 use support::scopes::LedgerWrite;
 use support::wire::{Raw, serve};
 use support::{Answer, Holder, LIVE, SANDBOX, World, vectors};
@@ -316,35 +316,5 @@ async fn k1_k2_k3_e12_every_failed_exchange_gets_the_same_bytes() {
             assert!(refused.challenge().unwrap().starts_with("ApiKey realm=\""), "{path}: {what}");
             assert_eq!(&refused, first.get_or_insert_with(|| refused.clone()), "{path}: {what}");
         }
-    }
-}
-
-/// The log of this process, kept to be searched.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Captures everything from now on, whoever logs it.
-    fn capture() -> Self {
-        let log = Self::default();
-        let writer = Mutex::new(log.clone());
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer);
-        subscriber.with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).init();
-        log
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::challenge::{Realm, RealmError};
 use crate::problem::{self, OnReject, RejectBody, Rejected};
 use crate::refusal::{Answer, Shows};
 use crate::reply::{content_type, no_store};
+use crate::request_id::RequestId;
 use crate::{Head, Reply, Serves, credential, query, source};
 
 /// An authority, and how it is spoken to over HTTP. Cheap to clone.
@@ -21,6 +22,8 @@ use crate::{Head, Reply, Serves, credential, query, source};
 pub struct Gate {
     authority: Authority,
     policy: Arc<Policy>,
+    /// Of the one request that it answers, where it is known.
+    request_id: Option<RequestId>,
 }
 
 /// What the host decided.
@@ -31,6 +34,7 @@ struct Policy {
     entity_rule: EntityRule,
     proxies: Vec<IpNet>,
     on_reject: Option<OnReject>,
+    request_id_field: Option<String>,
     sandbox: SandboxAccess,
 }
 
@@ -57,9 +61,10 @@ impl Gate {
             entity_rule: EntityRule::default(),
             proxies: Vec::new(),
             on_reject: None,
+            request_id_field: None,
             sandbox: SandboxAccess::default(),
         };
-        Self { authority, policy: Arc::new(policy) }
+        Self { authority, policy: Arc::new(policy), request_id: None }
     }
 
     /// The protection space that challenges name (RFC 9110 §11.5).
@@ -95,6 +100,23 @@ impl Gate {
         self.with(|policy| policy.on_reject = Some(OnReject(Arc::new(restyle))))
     }
 
+    /// The field of a request that holds its id, such as `x-request-id`, set by the host's own middleware in front of
+    /// the guard. Bodies of refusals show it as `request_id`; without this there is none.
+    ///
+    /// A field that came twice, or that holds anything but 1 to 128 visible ASCII characters without quotes, `\`, `<`,
+    /// `>` and `&`, is passed over.
+    #[must_use]
+    pub fn request_id_from(self, field: &str) -> Self {
+        self.with(|policy| policy.request_id_field = Some(field.to_owned()))
+    }
+
+    /// This gate for one request: its refusals show `id`, unless it is none (see
+    /// [`request_id_from`](Self::request_id_from)). For adapters, and for handlers that refuse by themselves.
+    #[must_use]
+    pub fn with_request_id(self, id: &[u8]) -> Self {
+        Self { request_id: RequestId::parse(id), ..self }
+    }
+
     /// Who may open a sandbox.
     #[must_use]
     pub fn sandbox(self, access: SandboxAccess) -> Self {
@@ -104,6 +126,12 @@ impl Gate {
     fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(Arc::make_mut(&mut self.policy));
         self
+    }
+
+    /// The field of a request that holds its id, where the host named one.
+    #[must_use]
+    pub fn request_id_field(&self) -> Option<&str> {
+        self.policy.request_id_field.as_deref()
     }
 
     /// The authority behind it.
@@ -226,6 +254,7 @@ impl Gate {
             status: answer.status,
             error: answer.error,
             message: &answer.message,
+            request_id: self.request_id.as_ref().map(RequestId::as_str),
             retry_after: answer.retry_after,
         };
         let own = self.policy.on_reject.as_ref().and_then(|restyle| restyle.0(&rejected));

@@ -13,6 +13,7 @@ pub mod query;
 mod refusal;
 mod reply;
 mod request;
+mod request_id;
 mod serves;
 mod source;
 

@@ -17,6 +17,8 @@ pub struct Rejected<'a> {
     pub error: &'static str,
     /// A sentence for people.
     pub message: &'a str,
+    /// The request's id, where the host supplies one.
+    pub request_id: Option<&'a str>,
     /// Whole seconds until it is worth trying again, where that is known.
     pub retry_after: Option<u64>,
 }
@@ -56,6 +58,8 @@ pub(crate) fn print(rejected: &Rejected<'_>) -> Vec<u8> {
         error: &'static str,
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
+        request_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         retry_after: Option<u64>,
     }
     let problem = Problem {
@@ -64,6 +68,7 @@ pub(crate) fn print(rejected: &Rejected<'_>) -> Vec<u8> {
         status: rejected.status,
         error: rejected.error,
         message: rejected.message,
+        request_id: rejected.request_id,
         retry_after: rejected.retry_after,
     };
     // INVARIANT: texts and numbers in a struct always become JSON.
@@ -98,11 +103,13 @@ mod tests {
             status: 401,
             error: "token_expired",
             message: "The access token has expired.",
+            request_id: None,
             retry_after: None,
         };
         let want = r#"{"type":"urn:latchbook:problem:token_expired","title":"Unauthorized","status":401,"error":"token_expired","message":"The access token has expired."}"#;
         assert_eq!(String::from_utf8_lossy(&print(&rejected)), want);
+        rejected.request_id = Some("r-1");
         rejected.retry_after = Some(3);
-        assert!(print(&rejected).ends_with(br#","retry_after":3}"#));
+        assert!(print(&rejected).ends_with(br#","request_id":"r-1","retry_after":3}"#));
     }
 }

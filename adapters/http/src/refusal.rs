@@ -62,11 +62,12 @@ impl Answer {
             | Rejection::BadSignature
             | Rejection::TokenClaims
             | Rejection::WrongIssuer
-            | Rejection::ForeignEnvironmentClaim
             | Rejection::LifetimeTooLong
             | Rejection::AddressNotAllowed => token("token_invalid", "The access token is not valid."),
             Rejection::WrongAudience => token("wrong_audience", "The access token is for another service."),
-            Rejection::WrongEnvironment => token("wrong_environment", "The access token is of another environment."),
+            Rejection::WrongEnvironment | Rejection::ForeignEnvironmentClaim => {
+                token("wrong_environment", "The access token is of another environment.")
+            }
             Rejection::NotYetValid => token("token_not_active", "The access token is not valid yet."),
             Rejection::Expired => token("token_expired", "The access token has expired."),
             Rejection::Revoked { by: _ } => token("token_revoked", "The access token has been revoked."),
@@ -243,7 +244,7 @@ mod tests {
             (R::BadSignature, 401, "token_invalid", Some("invalid_token")),
             (R::TokenClaims, 401, "token_invalid", Some("invalid_token")),
             (R::WrongIssuer, 401, "token_invalid", Some("invalid_token")),
-            (R::ForeignEnvironmentClaim, 401, "token_invalid", Some("invalid_token")),
+            (R::ForeignEnvironmentClaim, 401, "wrong_environment", Some("invalid_token")),
             (R::LifetimeTooLong, 401, "token_invalid", Some("invalid_token")),
             (R::AddressNotAllowed, 401, "token_invalid", Some("invalid_token")),
             (R::WrongAudience, 401, "wrong_audience", Some("invalid_token")),

@@ -178,7 +178,7 @@ impl Inner {
         let newest = match self.store.audit(chain, None, 2).await {
             Ok((newest, _)) => newest,
             Err(error @ StoreError::Corrupt(_)) => {
-                tracing::error!(%chain, %error, "an audit chain cannot be read");
+                tracing::error!(%chain, error = ?error.to_string(), "an audit chain cannot be read");
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),

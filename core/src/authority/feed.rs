@@ -106,7 +106,7 @@ impl Inner {
         }
         // Boxed, since nearly no request goes this way and every one would carry its room.
         Box::pin(self.catch_up()).await.map_err(|error| {
-            tracing::warn!(%error, "the change feed could not be read");
+            tracing::warn!(error = ?error.to_string(), "the change feed could not be read");
             Refusal::Fault(Fault::Stale)
         })
     }

@@ -52,7 +52,7 @@ pub use usage::Statistics;
 pub use crate::check::{AuditReport, KeptCheckpoint};
 
 use crate::check::{Brand, TokenPolicy};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::entity_scope::EntityScope;
 use crate::key_store::KeyStore;
 use crate::model::{Algorithm, EnvironmentName, Lifetime, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
@@ -70,6 +70,8 @@ pub struct Authority {
 struct Inner {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
+    /// Waits in true time, whatever the host's clock says.
+    timer: Timer,
     random: Arc<dyn SecureRandom>,
     entity_scope: Arc<dyn EntityScope>,
     sandbox: Arc<dyn Sandbox>,

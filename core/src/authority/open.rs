@@ -17,6 +17,7 @@ use super::token_cache::TokenCache;
 use super::turnover::PUBLISHED_AHEAD;
 use super::usage::{RefusedExchanges, Usage};
 use super::{Authority, Config, EnvironmentConfig, Fault, Inner, Refusal};
+use crate::clock::Timer;
 use crate::entity_scope::StoredEntities;
 use crate::key_store::{KeyStoreExt as _, StoreError};
 use crate::model::{
@@ -50,6 +51,7 @@ pub(super) async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildE
     let inner = Inner {
         store,
         clock: Arc::clone(&builder.clock),
+        timer: Timer::new(),
         random: Arc::clone(&builder.random),
         entity_scope,
         sandbox: Arc::clone(&builder.sandbox),

@@ -355,7 +355,8 @@ impl Inner {
             Err(error) => {
                 // The lease stays, so that whoever takes it over clears what this try may have left behind.
                 if let Err(cleared) = self.sandbox.clear(&reserved).await {
-                    tracing::warn!(error = %cleared, "a half-made sandbox could not be cleared; its lease will run out");
+                    let error = cleared.to_string();
+                    tracing::warn!(?error, "a half-made sandbox could not be cleared; its lease will run out");
                 }
                 return Err(error.into());
             }

@@ -173,6 +173,6 @@ impl Inner {
 
 pub(super) fn report(task: &'static str, done: Result<(), Refusal>) {
     if let Err(refusal) = done {
-        tracing::warn!(%refusal, task, "upkeep failed and will try again");
+        tracing::warn!(refusal = ?refusal.to_string(), task, "upkeep failed and will try again");
     }
 }

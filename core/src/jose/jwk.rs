@@ -76,7 +76,7 @@ fn print_key(id: &SigningKeyId, key: &PublicKey) -> Jwk {
 /// secret key, a `use` other than `sig`, `key_ops` without `verify`, or an `alg` that is not the key's;
 /// [`KeyError`] as [`VerifyingKey::new`] for a key of another kind or size.
 pub fn parse_key_set(json: &str) -> Result<Vec<PublicKey>, KeyError> {
-    let RawSet { keys } = serde_json::from_str(json).map_err(|error| refused(error.to_string()))?;
+    let RawSet { keys } = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
     if keys.is_empty() {
         return Err(refused("it holds no key"));
     }
@@ -190,6 +190,12 @@ impl<'de> serde::Deserialize<'de> for RawKey {
 
 fn refused(why: impl Into<String>) -> KeyError {
     KeyError::KeySet(why.into())
+}
+
+/// Says where, and never what: serde's own words repeat the text, and with it what may be a private part.
+fn unreadable(error: &serde_json::Error) -> KeyError {
+    let what = if error.is_data() { "no object whose `keys` is a list of objects" } else { "no JSON" };
+    refused(format!("it is {what} (line {}, column {})", error.line(), error.column()))
 }
 
 fn print(bytes: &[u8]) -> String {

@@ -10,6 +10,8 @@
     reason = "tests; each binary uses its own part of this"
 )]
 
+pub mod log;
+pub mod signing;
 pub mod vectors;
 pub mod wire;
 

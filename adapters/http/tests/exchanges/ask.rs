@@ -80,6 +80,16 @@ impl Ask {
         Self { method, path: path.to_owned(), fields, ..Self::default() }
     }
 
+    /// Anything at all.
+    pub fn hostile(method: &'static str, path: &str, query: &str, content_type: Option<&str>, body: &[u8]) -> Self {
+        let mut ask = Self::new(method, path);
+        ask.path = path.to_owned();
+        ask.fields.query = Some(query.to_owned());
+        ask.content_type = content_type.map(str::to_owned);
+        ask.body = body.to_vec();
+        ask
+    }
+
     pub fn bearer(mut self, token: &str) -> Self {
         self.fields.authorization.push(format!("Bearer {token}").into_bytes());
         self

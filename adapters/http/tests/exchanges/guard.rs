@@ -352,6 +352,38 @@ fn the_host_may_name_the_realm_and_restyle_bodies_but_not_fields() {
 }
 
 #[test]
+fn a_refusal_shows_the_id_that_the_host_gave_the_request() {
+    let house = House::new();
+    let gate = house.gate.clone().with_request_id(b"01890a5d-ac96/1;o=1");
+    let shown = |reply: &Reply| json(reply).get("request_id").cloned();
+    let wanted = Some(serde_json::json!("01890a5d-ac96/1;o=1"));
+    refused(&gate, &Fields::default(), 401, "missing_credentials", BEARER);
+    for reply in [
+        context::<AnyScope>(&gate, &Fields::default()).expect_err("refused"),
+        not_found(&gate),
+        crate::ask::post("/v1/auth/tokens", &serde_json::json!({})).send(&gate),
+        crate::ask::get("/v1/auth/tokens").send(&gate),
+    ] {
+        assert_eq!(shown(&reply), wanted);
+    }
+    assert_eq!(shown(&not_found(&house.gate)), None);
+    let own = gate.clone().on_reject(|rejected| {
+        let body = rejected.request_id.unwrap_or("none").into();
+        Some(RejectBody { content_type: "text/plain".to_owned(), body })
+    });
+    assert_eq!(not_found(&own).body, b"01890a5d-ac96/1;o=1");
+}
+
+#[test]
+fn h12_a_request_id_that_is_none_is_not_echoed() {
+    let house = House::new();
+    for id in ["", "a b", "ECHO\"", "ECHO<script>", "ECHO\r\nset-cookie: a", "ECHO\u{202e}", &"a".repeat(129)] {
+        let reply = not_found(&house.gate.clone().with_request_id(id.as_bytes()));
+        assert_eq!(reply, not_found(&house.gate), "{id:?}");
+    }
+}
+
+#[test]
 fn a_key_with_address_ranges_works_from_there_alone() {
     let house = House::new();
     let ranged = Holder::another_key(&house.authority, &house.acme.developer, |new| {

@@ -1,12 +1,12 @@
 //! A house to test in: an authority over a store in memory that can fail, a clock that the test moves, two developers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_executor::block_on;
-use latchbook_core::authority::{Actor, Authority, Exchange, Limits, NewEntity};
+use latchbook_core::authority::{Actor, Authority, AuthorityBuilder, Exchange, Limits, NewEntity};
 use latchbook_core::check::NewKey;
 use latchbook_core::clock::{Clock, Sleep};
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
@@ -59,17 +59,21 @@ impl House {
     }
 
     pub fn with_limits(limits: Limits) -> Self {
+        Self::with(|builder| builder.limits(limits))
+    }
+
+    /// A house whose authority was built otherwise.
+    pub fn with(change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
         let clock = Arc::new(TestClock::default());
         let store = Arc::new(TestStore::default());
-        let building = Authority::builder()
+        let builder = Authority::builder()
             .store(Arc::clone(&store))
             .issuer("https://api.example.com")
             .master_key(MasterKey::from_bytes([7; 32]))
             .scopes(scopes::ALL)
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-            .limits(limits)
-            .build();
-        let authority = block_on(building).expect("an authority");
+            .limits(Limits::OFF);
+        let authority = block_on(change(builder).build()).expect("an authority");
         let acme = Holder::new(&authority, EnvironmentName::LIVE, "acme", &["acme-a", "acme-b"]);
         let other = Holder::new(&authority, EnvironmentName::LIVE, "other", &["other-a"]);
         let boxed = Holder::new(&authority, EnvironmentName::SANDBOX, "acme", &["acme-s"]);
@@ -169,7 +173,18 @@ impl Clock for TestClock {
 pub struct TestStore {
     inner: MemoryStore,
     broken: AtomicBool,
+    unwritable: AtomicBool,
     asked: AtomicUsize,
+    written: Mutex<Vec<Written>>,
+}
+
+/// What one commit did.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// How many records it inserted, updated or removed, and how many announcements it made.
+    pub changes: usize,
+    /// The names of the audited actions.
+    pub audited: Vec<&'static str>,
 }
 
 impl TestStore {
@@ -181,6 +196,21 @@ impl TestStore {
         self.broken.store(false, Ordering::SeqCst);
     }
 
+    /// From now on it reads and does not write.
+    pub fn refuse_writes(&self) {
+        self.unwritable.store(true, Ordering::SeqCst);
+    }
+
+    /// It writes again.
+    pub fn allow_writes(&self) {
+        self.unwritable.store(false, Ordering::SeqCst);
+    }
+
+    /// What was committed so far.
+    pub fn written(&self) -> Vec<Written> {
+        self.written.lock().expect("a list").clone()
+    }
+
     /// How often it was asked so far.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
@@ -189,11 +219,14 @@ impl TestStore {
     fn ask(&self) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable("disk /dev/secret-disk is gone"));
+            return Err(StoreError::unavailable(FAULT));
         }
         Ok(())
     }
 }
+
+/// What the store says when it fails: nothing that may reach a client, nor be a line of its own in a log.
+pub const FAULT: &str = "disk /dev/secret-disk is gone\r\n\u{1b}[31m ERROR forged\u{202e}\n";
 
 #[async_trait]
 impl KeyStore for TestStore {
@@ -214,7 +247,14 @@ impl KeyStore for TestStore {
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
         self.ask()?;
-        self.inner.commit(set).await
+        if self.unwritable.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable(FAULT));
+        }
+        let changes = set.insert.len() + set.update.len() + set.remove.len() + set.feed.len();
+        let audited = set.audit.iter().map(|draft| draft.action.name()).collect();
+        let committed = self.inner.commit(set).await?;
+        self.written.lock().expect("a list").push(Written { changes, audited });
+        Ok(committed)
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {

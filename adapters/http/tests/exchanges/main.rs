@@ -9,9 +9,12 @@
 )]
 
 mod ask;
+mod audit;
 mod checkpoints;
+mod claims;
 mod guard;
 mod house;
+mod logs;
 mod never_panics;
 mod recipes;
 mod sandbox;

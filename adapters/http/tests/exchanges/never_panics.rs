@@ -1,7 +1,13 @@
-//! Laws of the two readers that see hostile bytes first.
+//! Laws of what sees hostile bytes first: the two readers, and every endpoint.
 
-use latchbook_http::{credential, query};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use latchbook_http::{credential, endpoints, query};
 use proptest::prelude::*;
+
+use crate::ask::Ask;
+use crate::house::House;
 
 fn field() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -18,7 +24,134 @@ fn query_text() -> impl Strategy<Value = String> {
     ]
 }
 
+/// JSON that an endpoint may not expect, as text. Every string in it says `ECHO`.
+fn hostile_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("-0".to_owned()),
+        Just("1e999".to_owned()),
+        Just("18446744073709551616".to_owned()),
+        Just("1.5".to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        "[^\\p{Cc}\"\\\\]{0,8}".prop_map(|text| format!("\"ECHO{text}\"")),
+        Just(r#""ECHO\u0000\r\n\u202e""#.to_owned()),
+        Just(r#""ECHO\ud800""#.to_owned()),
+        Just(format!("\"ECHO{}\"", "a".repeat(300))),
+        (1..4_000_usize).prop_map(|depth| "[".repeat(depth) + &"]".repeat(depth)),
+        Just(String::new()),
+    ];
+    leaf.prop_recursive(2, 12, 3, |inside| {
+        prop_oneof![
+            prop::collection::vec(inside.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec((member(), inside), 0..3).prop_map(|members| object(&members)),
+        ]
+    })
+}
+
+fn member() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "userType",
+        "id",
+        "developerId",
+        "entityId",
+        "apiKey",
+        "scope",
+        "expiresIn",
+        "name",
+        "developer_id",
+        "industry",
+        "preferences",
+        "currency",
+        "timezone",
+        "locale",
+        "scopes",
+        "expiresAt",
+        "allowedIps",
+        "metadata",
+        "",
+        "\\u0069d",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn object(members: &[(String, String)]) -> String {
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Members that make a good body at each endpoint, with `others` in place of some.
+fn spoiled(others: Vec<(String, String)>) -> Vec<(String, String)> {
+    let good = [
+        ("userType", "\"entity\""),
+        ("id", "\"acme-a\""),
+        ("developerId", "\"acme\""),
+        ("entityId", "\"acme-a\""),
+        ("apiKey", "\"lb_live_0123456789abcdEF_ECHO\""),
+        ("name", "\"A name\""),
+        ("developer_id", "\"newcomer\""),
+        ("scopes", "[\"ledger:read\"]"),
+    ];
+    let mut members: BTreeMap<String, String> =
+        good.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    members.extend(others);
+    members.into_iter().collect()
+}
+
+/// A request to one of the endpoints, with or without a good token.
+fn hostile_ask() -> impl Strategy<Value = (prop::sample::Index, String, Option<String>, String, bool)> {
+    let body = prop_oneof![
+        prop::collection::vec((member(), hostile_json()), 0..3).prop_map(|members| object(&spoiled(members))),
+        prop::collection::vec((member(), hostile_json()), 0..8).prop_map(|members| object(&members)),
+        hostile_json(),
+        "[{}\"\\[\\]:,a0\\\\ ]{0,40}",
+    ];
+    let content_type =
+        prop::option::weighted(0.9, prop_oneof![9 => Just("application/json".to_owned()), 1 => ".{0,20}"]);
+    (any::<prop::sample::Index>(), body, content_type, query_text(), any::<bool>())
+}
+
+thread_local! {
+    // One house for all cases of a test: it must stand them all.
+    static HOUSE: RefCell<Option<(House, String)>> = const { RefCell::new(None) };
+}
+
+fn with_house<T>(look: impl FnOnce(&House, &str) -> T) -> T {
+    HOUSE.with_borrow_mut(|house| {
+        let (house, token) = house.get_or_insert_with(|| {
+            let house = House::new();
+            let token = house.token(&house.acme);
+            (house, token)
+        });
+        look(house, token)
+    })
+}
+
 proptest! {
+    #[test]
+    fn every_endpoint_answers_whatever_is_sent_without_a_fault_and_without_an_echo(
+        (endpoint, body, content_type, query, signed_in) in hostile_ask(), parameter in "(ECHO)?[^/?]{0,20}"
+    ) {
+        let reply = with_house(|house, token| {
+            let endpoints = endpoints(&house.gate);
+            let endpoint = endpoint.get(&endpoints);
+            let path = match endpoint.path.split_once('{') {
+                Some((before, _)) => format!("{before}{parameter}"),
+                None => endpoint.path.to_owned(),
+            };
+            let ask = Ask::hostile(endpoint.method, &path, &query, content_type.as_deref(), body.as_bytes());
+            let ask = if signed_in { ask.bearer(token) } else { ask };
+            ask.send(&house.gate)
+        });
+        let text = String::from_utf8_lossy(&reply.body);
+        prop_assert!(reply.status < 500, "{} {}", reply.status, text);
+        prop_assert!(reply.status < 400 || !text.contains("ECHO"), "{}", text);
+        for (_, value) in &reply.headers {
+            prop_assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !value.contains("ECHO"));
+        }
+        prop_assert_eq!(reply.header("cache-control").is_some(), true);
+    }
+
     #[test]
     fn a_credential_is_read_the_same_each_time_and_is_part_of_its_field(
         fields in prop::collection::vec(field(), 0..3), query in prop::option::of(query_text())

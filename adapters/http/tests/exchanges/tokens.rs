@@ -1,9 +1,11 @@
 //! Getting a token: every path, every way in which it fails.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures_executor::block_on;
-use latchbook_core::authority::{Actor, Limits};
+use latchbook_core::authority::{Actor, Exchange, Limits};
 use latchbook_core::check::Limit;
 use latchbook_core::model::{ScopeSet, Source};
 use latchbook_http::{Reply, Serves};
@@ -174,6 +176,27 @@ fn k1_k2_k5_e12_e16_every_cause_has_the_same_bytes() {
         assert_eq!(exchange(&house, developer, &key), first, "{developer} {}", key.len());
     }
     assert_eq!(exchange(&house, "acme", &good).status, 200);
+}
+
+/// How long causes really take is measured by `key_timing` in `bench`.
+#[test]
+fn k1_no_refused_key_is_answered_as_soon_as_it_was_looked_at() {
+    let house = House::new();
+    let (actor, source) = (Actor::Host, Source::UNKNOWN);
+    let revoked = Holder::another_key(&house.authority, &house.acme.developer, |_| {});
+    block_on(house.authority.keys().revoke(&actor, source, &house.acme.developer, revoked.key)).expect("revoked");
+    // The store is in memory and the clock stands still: whatever is not ready at the first look waits on purpose.
+    let ready_at_once = |developer: &str, key: &Holder| {
+        let api_key = &key.text;
+        let exchange = Exchange { developer, api_key, entity: None, scope: None, lifetime: None, source };
+        pin!(house.authority.exchange(&exchange)).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    };
+    assert!(ready_at_once("acme", &house.acme));
+    for (developer, key) in [("acme", &house.other), ("acme", &revoked), ("nobody", &house.acme), ("a/b", &house.acme)]
+    {
+        // The machine may hold a test up until the wait is over, but not each time.
+        assert!((0..100).any(|_| !ready_at_once(developer, key)), "{developer}");
+    }
 }
 
 #[test]
