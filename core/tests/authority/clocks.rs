@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use latchbook_core::authority::{BuildError, Fault};
+use latchbook_core::clock::Clock as _;
 use latchbook_core::key_store::{KeyStoreExt as _, MemoryStore};
 use latchbook_core::model::{Rejection, RevokedBy, UnixTime};
 
@@ -94,14 +95,14 @@ fn t1_two_nodes_that_learn_each_others_prunes_do_not_push_each_other_ahead() {
     let other = one.another(0);
     // A floor that was rounded would move up whenever one node learns it late in a second of its own.
     other.clock.advance_millis(900);
-    for round in 1..=100 {
+    for _ in 0..200 {
         for node in [&one, &other] {
-            one.clock.advance_millis(30_000);
-            other.clock.advance_millis(30_000);
+            one.clock.advance_millis(37);
+            other.clock.advance_millis(37);
             Upkeep::of(&node.authority).round();
+            // The one learns from the other that it is later, and neither is ever later than the later clock.
+            assert!([&one, &other].iter().all(|node| node.authority.now() <= other.clock.now()));
         }
-        let now = UnixTime::from_seconds(START + 60 * round);
-        assert_eq!([one.authority.now(), other.authority.now()], [now; 2]);
     }
 }
 

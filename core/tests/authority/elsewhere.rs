@@ -45,6 +45,8 @@ struct Service {
     furnished: Mutex<usize>,
     cleared: Mutex<Vec<SandboxRecord>>,
     receipt: Mutex<usize>,
+    /// The developer whose data cannot be cleared.
+    stuck: Mutex<Option<&'static str>>,
 }
 
 impl Service {
@@ -93,7 +95,8 @@ impl Sandbox for Service {
     }
 
     async fn clear(&self, sandbox: &SandboxRecord) -> Result<(), SandboxError> {
-        if *self.mood.lock().unwrap() == Mood::Down {
+        let is_stuck = self.stuck.lock().unwrap().is_some_and(|id| id == sandbox.developer.id.as_str());
+        if is_stuck || *self.mood.lock().unwrap() == Mood::Down {
             return Self::failure();
         }
         self.there.lock().unwrap().retain(|seed| *seed != sandbox.seed);
@@ -312,6 +315,11 @@ fn ended_sandboxes_and_leases_are_cleared_and_one_that_cannot_be_does_not_keep_t
     upkeep.round();
     assert_eq!((kinds(&house, "lease").len(), kinds(&house, "open").len()), (1, 4), "not before they are cleared");
     service.mood(Mood::Works);
+    *service.stuck.lock().unwrap() = Some("lease");
+    house.clock.advance(60);
+    upkeep.round();
+    assert_eq!((kinds(&house, "lease").len(), kinds(&house, "open").len(), service.there()), (1, 0, 1));
+    *service.stuck.lock().unwrap() = None;
     house.clock.advance(60);
     upkeep.round();
     assert_eq!((kinds(&house, "lease").len(), kinds(&house, "open").len(), service.there()), (0, 0, 0));

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_executor::block_on;
 use latchbook_core::authority::Fault;
-use latchbook_core::model::{Rejection, SigningKeyState};
+use latchbook_core::model::{Rejection, RevokedBy, SigningKeyState};
 
 use crate::staleness::{REVOCATIONS, Target};
 use crate::support::{Calls, HOST, House, LIVE, NOWHERE, Trouble, fault, rejection};
@@ -43,6 +43,22 @@ fn until_it_is_known_whether_something_was_revoked_nothing_is_let_in() {
             assert_eq!(rejection(house.admit(&target.token)), *want, "{name}");
             let untouched = house.admit(&bystander).is_ok();
             assert_eq!(untouched, *want != Rejection::UnknownSigningKey, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_doubt_that_arises_while_the_feed_is_read_is_not_taken_for_settled() {
+    for house in HOUSES {
+        let house = house();
+        let (one, two) = (house.holder("one"), house.holder("two"));
+        let tokens = [house.token(&one), house.token(&two)];
+        house.store.trouble(Calls::Commits, Trouble::DoneButFails, 0..2);
+        fault(house.revoke_key(&one));
+        let twin = house.twin();
+        house.store.after_feed(move || drop(fault(twin.revoke_key(&two))));
+        for token in tokens {
+            assert_eq!(rejection(house.admit(&token)), Rejection::Revoked { by: RevokedBy::Key });
         }
     }
 }

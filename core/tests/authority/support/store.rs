@@ -58,13 +58,15 @@ pub struct TestStore {
     plan: Mutex<Option<Plan>>,
     late: Mutex<Vec<ChangeSet>>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    after_feed: Mutex<Option<Act>>,
     asked: AtomicUsize,
 }
 
 impl TestStore {
     pub fn over(memory: Arc<MemoryStore>) -> Arc<Self> {
-        let (plan, late, meanwhile) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { memory, plan, late, meanwhile, asked: AtomicUsize::new(0) })
+        let (plan, late, asked) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        let (meanwhile, after_feed) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { memory, plan, late, meanwhile, after_feed, asked })
     }
 
     pub fn memory(&self) -> &Arc<MemoryStore> {
@@ -84,6 +86,11 @@ impl TestStore {
     /// Just before the commit after the next `skipped` ones, and before `times` in all, another does `act`.
     pub fn meanwhile(&self, skipped: usize, times: usize, act: impl FnMut() + Send + 'static) {
         *self.meanwhile.lock().unwrap() = Some(Meanwhile { skipped, times, act: Box::new(act) });
+    }
+
+    /// Once the feed was read the next time, and before the reader knows, another does `act`.
+    pub fn after_feed(&self, act: impl FnMut() + Send + 'static) {
+        *self.after_feed.lock().unwrap() = Some(Box::new(act));
     }
 
     /// How many of the times are left.
@@ -138,8 +145,7 @@ impl TestStore {
             meanwhile.skipped -= 1;
         } else if meanwhile.times > 0 {
             meanwhile.times -= 1;
-            // On a thread of its own, since this one is within an executor.
-            thread::scope(|scope| scope.spawn(|| (meanwhile.act)()).join().expect("another"));
+            elsewhere(&mut meanwhile.act);
         }
         *self.meanwhile.lock().unwrap() = Some(meanwhile);
     }
@@ -170,6 +176,11 @@ impl fmt::Debug for TestStore {
     }
 }
 
+/// On a thread of its own, since this one is within an executor.
+fn elsewhere(act: &mut Act) {
+    thread::scope(|scope| scope.spawn(act).join().expect("another"));
+}
+
 fn away() -> StoreError {
     StoreError::unavailable("the disk is gone")
 }
@@ -185,7 +196,12 @@ impl KeyStore for TestStore {
     }
 
     async fn changes(&self, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
-        self.meet(Calls::All, self.memory.changes(after, limit)).await
+        let page = self.meet(Calls::All, self.memory.changes(after, limit)).await;
+        let act = self.after_feed.lock().unwrap().take();
+        if let Some(mut act) = act {
+            elsewhere(&mut act);
+        }
+        page
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
