@@ -6,7 +6,6 @@ mod builder;
 mod change;
 mod checkpoints;
 mod developers;
-mod ended_sandboxes;
 mod entities;
 mod exchange;
 mod feed;
