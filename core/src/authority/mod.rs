@@ -20,6 +20,7 @@ mod refusal;
 mod revocation;
 mod sandboxes;
 mod secrets;
+mod signing_key_records;
 mod signing_keys;
 mod token_cache;
 mod turnover;

@@ -12,7 +12,7 @@ use super::limits::LimitTables;
 use super::now::Time;
 use super::reach::ReachCache;
 use super::secrets::{OpenError, Secrets};
-use super::signing_keys::NewSigningKey;
+use super::signing_key_records::NewSigningKey;
 use super::token_cache::TokenCache;
 use super::turnover::PUBLISHED_AHEAD;
 use super::usage::{RefusedExchanges, Usage};
