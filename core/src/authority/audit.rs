@@ -6,7 +6,7 @@ use super::{Inner, Refusal};
 use crate::check::{AuditReport, ChainCheck, ChainProof};
 use crate::jose::VerifyingKey;
 use crate::key_store::{KeyStoreExt as _, StoreError};
-use crate::model::{AuditEvent, ChainId, EnvironmentName, Position};
+use crate::model::{AuditAction, AuditEvent, ChainId, DeveloperRef, EnvironmentName, Position, Rejection};
 
 const PAGE: usize = 500;
 
@@ -28,6 +28,32 @@ impl Audit<'_> {
         limit: usize,
     ) -> Result<(Vec<AuditEvent>, Option<Position>), Refusal> {
         Ok(self.inner.store.audit(chain, after, limit).await?)
+    }
+
+    /// At most `limit` events of `developer` after `after`, newest first, for its own eyes. An earlier developer with the
+    /// same id, such as one whose sandbox has ended, left its events in the same chain; they are not shown.
+    ///
+    /// # Errors
+    /// [`Rejection::NotFound`] if there is no such developer.
+    pub async fn page_of(
+        &self,
+        developer: &DeveloperRef,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<(Vec<AuditEvent>, Option<Position>), Refusal> {
+        let (made, _) = self.inner.store.developer(developer).await?.ok_or(Rejection::NotFound)?;
+        let (mut events, mut next) = self.page(&ChainId::Developer(developer.clone()), after, limit).await?;
+        // Another node's clock may be behind.
+        let leeway = self.inner.config.policy.leeway.as_seconds();
+        let is_birth =
+            |event: &AuditEvent| matches!(event.action, AuditAction::DeveloperCreated | AuditAction::SandboxCreated);
+        let born = events.iter().position(is_birth).map(|birth| birth + 1);
+        let earlier = events.iter().position(|event| event.at.plus(leeway) < made.created_at);
+        if let Some(end) = born.into_iter().chain(earlier).min() {
+            events.truncate(end);
+            next = None;
+        }
+        Ok((events, next))
     }
 
     /// Checks every link and every checkpoint of `chain`, from its newest event to its first. A tail that was cut off

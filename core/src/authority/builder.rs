@@ -258,9 +258,19 @@ impl AuthorityBuilder {
     /// # Errors
     /// [`BuildError`], which says what is wrong and what to do. Nothing is changed then.
     pub async fn build(self) -> Result<Authority, BuildError> {
-        super::open::open(self).await
+        let mut tries = 0;
+        loop {
+            // Another process may set the same store up at the same time; then it is one that is set up.
+            match super::open::open(&self).await {
+                Err(BuildError::Store(StoreError::Conflict)) if tries < TRIES => tries += 1,
+                opened => return opened,
+            }
+        }
     }
 }
+
+/// How often a store that changes meanwhile is opened again.
+const TRIES: u8 = 16;
 
 /// An authority could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -70,12 +70,17 @@ impl<'a> Event<'a> {
 impl Inner {
     /// An empty set, made now.
     pub(super) fn new_set(&self) -> Result<ChangeSet, Refusal> {
+        Ok(ChangeSet::new(random::change_id(&*self.random)?, self.set_now()?))
+    }
+
+    /// The present, if the clock is one that is set. Nothing is made or ended by one that is not.
+    pub(super) fn set_now(&self) -> Result<UnixTime, Fault> {
         let now = self.now();
         let longest = self.config.policy.longest_lifetime.as_seconds();
         if now == UnixTime::EPOCH || now.plus(longest) == UnixTime::MAX {
-            return Err(Refusal::Fault(Fault::Clock));
+            return Err(Fault::Clock);
         }
-        Ok(ChangeSet::new(random::change_id(&*self.random)?, now))
+        Ok(now)
     }
 
     /// Adds an audit event to `set`.
@@ -118,25 +123,27 @@ impl Inner {
                 announcement: announcement.clone(),
             })
             .collect();
+        // Without an answer it is not known whether it was done: what it announced must be read before anything is decided.
+        let announcing = self.feed.announcing(!entries.is_empty());
         let chains = self.chains_to_note(&set);
         match self.store.commit(set).await {
             Ok(committed) => self.note_chains(chains, &committed.audit),
             Err(StoreError::Conflict) => {
+                announcing.settle();
                 tries.0 += 1;
                 return if tries.0 < TRIES { Ok(false) } else { Err(Rejection::Conflict.into()) };
             }
-            Err(error) => {
-                // Whether it was done is not known: what it announced must be read before anything is decided.
-                if !entries.is_empty() {
-                    self.feed.doubt();
-                }
-                return Err(error.into());
-            }
+            Err(error) => return Err(error.into()),
         }
         // In force here before the caller hears that it is done.
         let changed = entries.iter().fold(false, |changed, entry| self.apply(entry) | changed);
         if changed {
-            self.load_issuers().await?;
+            self.outdate_issuers();
+        }
+        announcing.settle();
+        if changed && let Err(error) = self.load_issuers().await {
+            // It is done. Nothing is verified or issued before the keys are read.
+            tracing::warn!(%error, "a changed signing key could not be read yet");
         }
         Ok(true)
     }

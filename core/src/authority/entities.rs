@@ -100,6 +100,9 @@ impl Entities<'_> {
 
     /// Removes an entity: nothing reaches it, and its tokens are refused, within `max_staleness`, here at once.
     ///
+    /// An entity that is made again under the same id is reached by new entity tokens from the next second on; on a store
+    /// that several processes share, once the policy's leeway has passed.
+    ///
     /// # Errors
     /// [`Rejection::NotFound`] if there is none.
     pub async fn remove(&self, actor: &Actor<'_>, source: Source, entity: &EntityRef) -> Result<(), Refusal> {

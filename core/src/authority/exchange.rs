@@ -93,13 +93,15 @@ impl Inner {
             let mut set = self.new_set()?;
             records.iter().for_each(|stored| set.expect(stored));
             let request = token_request(exchange)?;
-            let (issued, claims) = self.mint(&key, &request, set.at).await?;
+            let (issued, claims) = self.mint(&mut set, &key, &request).await?;
             self.audit_issue(&mut set, &claims, exchange.source)?;
             if self.commit(set, &mut tries).await? {
                 count(&self.usage.issued);
                 self.usage.cell(&key.developer().reference, key.key().id).count_exchange();
                 return Ok(issued);
             }
+            // A signing key may have changed that is not known here yet.
+            self.read_feed().await?;
         }
     }
 
@@ -147,13 +149,14 @@ impl Inner {
         Ok(check_api_key(&presented, developer, key, self.now()))
     }
 
-    /// Makes and signs a token for a right key. Nothing is stored yet.
+    /// Makes and signs a token for a right key. It counts once `set` is committed, which relies on the signing key.
     pub(super) async fn mint(
         &self,
+        set: &mut ChangeSet,
         key: &VerifiedKey,
         request: &TokenRequest,
-        now: UnixTime,
     ) -> Result<(Issued, AccessClaims), Refusal> {
+        let now = set.at;
         let developer = &key.developer().reference;
         let config = self.environment(developer.environment).ok_or(Rejection::KeyEnvironment)?;
         let minting = Minting {
@@ -172,7 +175,10 @@ impl Inner {
             }
         }
         self.limit_issue(developer, key.key().id)?;
-        let token = self.issuer(developer.environment)?.issue(&claims).await?;
+        let issuers = self.issuers.current();
+        let (issuer, active) = issuers.issuing(developer.environment)?;
+        set.expect.extend(active.cloned());
+        let token = issuer.issue(&claims).await?;
         let allowed = key.key().grant.spelled_out(&self.config.registry);
         let issued = Issued {
             token,

@@ -1,6 +1,6 @@
 //! The change feed in memory: what was revoked, and how fresh that knowledge is.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -17,9 +17,16 @@ const PAGE: usize = 1_000;
 pub(super) struct Feed {
     revocations: RwLock<Revocations>,
     reading: RwLock<Reading>,
-    /// A commit of ours that announced something may or may not have been done.
-    doubted: AtomicBool,
+    /// How many commits of ours announced something, and may or may not have been done.
+    doubts: AtomicU64,
+    /// How many of them came before the latest reading.
+    read_doubts: AtomicU64,
 }
+
+/// A commit that announces something, until its outcome is known. Dropped before that, also by a caller that no longer
+/// waits, it leaves a doubt.
+#[derive(Debug)]
+pub(super) struct Announcing<'a>(Option<&'a Feed>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Reading {
@@ -45,9 +52,14 @@ impl Feed {
         by_wall.max(time.monotonic().saturating_sub(reading.monotonic))
     }
 
-    /// Says that the feed may hold more than is known here, whatever the store's sharing.
-    pub(super) fn doubt(&self) {
-        self.doubted.store(true, Ordering::Release);
+    /// A commit begins that announces something, if `announces`.
+    pub(super) fn announcing(&self, announces: bool) -> Announcing<'_> {
+        Announcing(announces.then_some(self))
+    }
+
+    /// Whether the feed may hold something of ours that is not known here.
+    fn is_doubted(&self) -> bool {
+        self.doubts.load(Ordering::Acquire) != self.read_doubts.load(Ordering::Acquire)
     }
 
     fn position(&self) -> FeedPosition {
@@ -63,12 +75,32 @@ impl Feed {
     }
 }
 
+impl Announcing<'_> {
+    /// The outcome is known, and in force here.
+    pub(super) fn settle(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Announcing<'_> {
+    fn drop(&mut self) {
+        if let Some(feed) = self.0 {
+            feed.doubts.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
 impl Inner {
+    /// Whether the feed must be read again and again: others write to the store, or a commit of ours that nobody
+    /// answered for may still be done at any time.
+    pub(super) fn follows_feed(&self) -> bool {
+        self.store.sharing() == Sharing::Shared || self.feed.doubts.load(Ordering::Acquire) > 0
+    }
+
     /// Makes sure that revocations are known up to `max_staleness` ago.
     pub(super) async fn fresh(&self) -> Result<(), Refusal> {
-        let doubted = self.feed.doubted.load(Ordering::Acquire) || self.issuers.outdated();
-        let young =
-            self.store.sharing() == Sharing::Exclusive || self.feed.age(&self.time) <= self.config.max_staleness;
+        let doubted = self.feed.is_doubted() || self.issuers.outdated();
+        let young = !self.follows_feed() || self.feed.age(&self.time) <= self.config.max_staleness;
         if young && !doubted {
             return Ok(());
         }
@@ -80,18 +112,14 @@ impl Inner {
     }
 
     async fn catch_up(&self) -> Result<(), StoreError> {
-        let doubted = self.feed.doubted.swap(false, Ordering::AcqRel);
-        let read = self.read_feed().await;
-        if doubted && read.is_err() {
-            self.feed.doubt();
-        }
-        read?;
+        self.read_feed().await?;
         if self.issuers.outdated() { self.load_issuers().await } else { Ok(()) }
     }
 
     /// Reads the feed to its end.
     pub(super) async fn read_feed(&self) -> Result<(), StoreError> {
         let (at, monotonic) = (self.now(), self.time.monotonic());
+        let doubts = self.feed.doubts.load(Ordering::Acquire);
         let mut position = self.feed.position();
         let mut signing_keys_changed = false;
         loop {
@@ -110,15 +138,23 @@ impl Inner {
             }
         }
         if signing_keys_changed {
+            self.outdate_issuers();
             self.load_issuers().await?;
         }
         self.feed.read_to(position, at, monotonic);
+        self.feed.read_doubts.fetch_max(doubts, Ordering::AcqRel);
         Ok(())
     }
 
     /// Takes one announcement in; whether it says that a signing key changed.
     pub(super) fn apply(&self, entry: &FeedEntry) -> bool {
-        self.feed.revocations_mut().apply(entry);
+        // Tokens up to a removal are dead by their `iat`, which another node may write with a clock that is ahead.
+        let ahead = match self.store.sharing() {
+            Sharing::Exclusive => 0,
+            Sharing::Shared => self.config.policy.leeway.as_seconds(),
+        };
+        let entry = FeedEntry { at: entry.at.plus(ahead), ..entry.clone() };
+        self.feed.revocations_mut().apply(&entry);
         match &entry.announcement {
             Announcement::EntityRemoved { .. } | Announcement::EpochRaised { .. } => self.reach.void(),
             Announcement::SigningKeyChanged { .. } => return true,

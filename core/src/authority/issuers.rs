@@ -1,13 +1,15 @@
 //! The token issuers in use, one per environment, swapped as a whole when a signing key changes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Fault, Inner, Refusal};
 use crate::jose::{SigningPair, VerifyingKey};
 use crate::key_store::{KeyStoreExt as _, StoreError};
-use crate::model::{EnvironmentName, PublicKey, SigningKey, SigningKeyId, SigningKeyState, UnixTime};
+use crate::model::{
+    EnvironmentName, Expectation, PublicKey, RecordKey, Revision, SigningKey, SigningKeyId, SigningKeyState, UnixTime,
+};
 use crate::seal::SealPurpose;
 use crate::token_issuer::{JwtIssuer, TokenIssuer};
 
@@ -17,8 +19,10 @@ pub(super) struct Issuers {
     current: RwLock<Arc<IssuerSet>>,
     serial: AtomicU64,
     next_serial: AtomicU64,
-    /// A signing key changed and could not be read again yet.
-    outdated: AtomicBool,
+    /// How often a signing key was said to have changed.
+    changes: AtomicU64,
+    /// How many of these changes were read.
+    read_changes: AtomicU64,
     /// Issuers of the host's own; the store's keys are not used for their environments.
     foreign: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
 }
@@ -27,6 +31,8 @@ pub(super) struct Issuers {
 #[derive(Debug, Default)]
 pub(super) struct IssuerSet {
     by_environment: BTreeMap<EnvironmentName, Arc<dyn TokenIssuer>>,
+    /// The records of the active keys, as they were read; none where the host's own issuer signs.
+    active: BTreeMap<EnvironmentName, Expectation>,
     /// The active keys; none where the host's own issuer signs, nor without a master key.
     signers: BTreeMap<EnvironmentName, Arc<SigningPair>>,
     /// By `kid`.
@@ -45,7 +51,8 @@ impl Issuers {
             current: RwLock::default(),
             serial: AtomicU64::new(0),
             next_serial: AtomicU64::new(1),
-            outdated: AtomicBool::new(true),
+            changes: AtomicU64::new(1),
+            read_changes: AtomicU64::new(0),
             foreign,
         }
     }
@@ -66,7 +73,7 @@ impl Issuers {
 
     /// Whether a changed signing key is still to be read.
     pub(super) fn outdated(&self) -> bool {
-        self.outdated.load(Ordering::Acquire)
+        self.changes.load(Ordering::Acquire) != self.read_changes.load(Ordering::Acquire)
     }
 
     /// Puts a set in use, unless one that was begun later is.
@@ -86,8 +93,15 @@ impl IssuerSet {
         Some((place.environment, self.by_environment.get(&place.environment)?.as_ref()))
     }
 
-    pub(super) fn of_environment(&self, environment: EnvironmentName) -> Option<&Arc<dyn TokenIssuer>> {
-        self.by_environment.get(&environment)
+    /// The issuer that signs for `environment`, and what its tokens' commits must expect: so no token is made with a key
+    /// that was retired by then, in whichever process.
+    pub(super) fn issuing(
+        &self,
+        environment: EnvironmentName,
+    ) -> Result<(&Arc<dyn TokenIssuer>, Option<&Expectation>), Refusal> {
+        let issuer = self.by_environment.get(&environment);
+        let issuer = issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))?;
+        Ok((issuer, self.active.get(&environment)))
     }
 
     /// The key that signs for `environment`, where it is in this process.
@@ -116,41 +130,25 @@ impl IssuerSet {
 impl Inner {
     /// Says that a signing key changed. Until it was read, nothing is verified or issued.
     pub(super) fn outdate_issuers(&self) {
-        self.issuers.outdated.store(true, Ordering::Release);
+        self.issuers.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Reads the signing keys and puts issuers for them in use.
     pub(super) async fn load_issuers(&self) -> Result<(), StoreError> {
         let serial = self.issuers.next_serial.fetch_add(1, Ordering::AcqRel);
-        self.issuers.outdated.store(false, Ordering::Release);
-        let built = match self.store.signing_keys().await {
-            Ok(keys) => self.build_issuers(keys.into_iter().map(|(key, _)| key)),
-            Err(error) => Err(error),
-        };
-        match built {
-            Ok(set) => {
-                self.issuers.install(set, serial);
-                Ok(())
-            }
-            Err(error) => {
-                self.outdate_issuers();
-                Err(error)
-            }
-        }
+        let changes = self.issuers.changes.load(Ordering::Acquire);
+        let keys = self.store.signing_keys().await?;
+        self.issuers.install(self.build_issuers(keys)?, serial);
+        self.issuers.read_changes.fetch_max(changes, Ordering::AcqRel);
+        Ok(())
     }
 
-    /// The issuer that signs for `environment`.
-    pub(super) fn issuer(&self, environment: EnvironmentName) -> Result<Arc<dyn TokenIssuer>, Refusal> {
-        let current = self.issuers.current();
-        let issuer = current.of_environment(environment).cloned();
-        issuer.ok_or(Refusal::Fault(Fault::Internal("an environment without an issuer")))
-    }
-
-    fn build_issuers(&self, keys: impl Iterator<Item = SigningKey>) -> Result<IssuerSet, StoreError> {
+    fn build_issuers(&self, keys: Vec<(SigningKey, Revision)>) -> Result<IssuerSet, StoreError> {
         let mut by_environment: BTreeMap<EnvironmentName, (Vec<VerifyingKey>, Option<Arc<SigningPair>>)> =
             self.config.environments.keys().map(|name| (*name, Default::default())).collect();
         let mut until = HashMap::new();
-        for key in keys {
+        let mut set = IssuerSet::default();
+        for (key, revision) in keys {
             let Some((verifying, signer)) = by_environment.get_mut(&key.environment) else { continue };
             if key.state == SigningKeyState::Retired {
                 continue;
@@ -162,11 +160,16 @@ impl Inner {
             verifying.push(public);
             match key.state {
                 SigningKeyState::Retiring { until: end } => _ = until.insert(key.id, end),
-                SigningKeyState::Active => *signer = self.open_signer(&key)?,
+                SigningKeyState::Active => {
+                    *signer = self.open_signer(&key)?;
+                    if !self.issuers.is_foreign(key.environment) {
+                        let record = RecordKey::SigningKey(key.environment, key.id);
+                        set.active.insert(key.environment, Expectation { key: record, revision: Some(revision) });
+                    }
+                }
                 SigningKeyState::Next | SigningKeyState::Retired => {}
             }
         }
-        let mut set = IssuerSet::default();
         for (environment, (verifying, signer)) in by_environment {
             let issuer: Arc<dyn TokenIssuer> = match self.issuers.foreign.get(&environment) {
                 Some(foreign) => Arc::clone(foreign),

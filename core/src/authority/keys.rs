@@ -1,18 +1,18 @@
-//! API keys: create, list, revoke.
+//! API keys: create, import, list, revoke.
 
 use std::sync::Arc;
 
 use super::change::{Event, Tries, record_as};
 use super::{Actor, Inner, Principal, Refusal};
-use crate::check::{Maker, NewKey, check_new_key, print_key_text};
+use crate::check::{Maker, NewKey, check_new_key, parse_key_text, print_key_text};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Announcement, ApiKey, AuditAction, ChainId, ChangeSet, DeveloperRef, Index, KeyId, KeyText, Page, Position, Record,
-    RecordKey, Rejection, RevokedBy, Row, ScopeGrant, SecretText, Source, Stored, UnixTime,
+    Announcement, ApiKey, AuditAction, ChangeSet, DeveloperRef, EnvironmentName, Index, KeyId, KeyText, Page, Position,
+    Record, RecordKey, Rejection, RevokedBy, Row, ScopeGrant, SecretText, Source, Stored, UnixTime,
 };
 use crate::random;
 
-/// API keys: create, list, revoke.
+/// API keys: create, import, list, revoke.
 #[derive(Clone, Copy)]
 pub struct Keys<'a> {
     pub(super) inner: &'a Arc<Inner>,
@@ -65,19 +65,70 @@ impl Keys<'_> {
             let owner = inner.store.get_one(RecordKey::Developer(developer.clone())).await?;
             set.expect(&owner.ok_or(Rejection::NotFound)?);
             let created = inner.new_key(&mut set, developer, new, grant, made_by)?;
-            inner.audit(
-                &mut set,
-                Event {
-                    chain: ChainId::Developer(developer.clone()),
-                    actor: actor.audit_actor(),
-                    source,
-                    action: AuditAction::KeyCreated,
-                    subject: created.key.id.as_str(),
-                    details: &[("scopes", &created.key.grant.tokens().to_string())],
-                },
-            )?;
+            inner.audit_new_key(&mut set, actor, source, AuditAction::KeyCreated, &created.key)?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(created);
+            }
+        }
+    }
+
+    /// The text of a key that does not exist yet: nothing is stored of it, and nothing knows it until it is
+    /// [imported](Self::import). So it can be put in a safe place first.
+    ///
+    /// # Errors
+    /// - [`Rejection::KeyEnvironment`] if the environment is not mounted
+    /// - [`Refusal::Fault`] if the random number generator failed
+    pub fn draw(&self, environment: EnvironmentName) -> Result<SecretText, Refusal> {
+        self.inner.environment(environment).ok_or(Rejection::KeyEnvironment)?;
+        let id = random::key_id(&*self.inner.random)?;
+        self.inner.draw_text(environment, id)
+    }
+
+    /// Makes the key of `developer` whose text exists already, such as one that was [drawn](Self::draw). The host alone
+    /// may do it: a text that a caller chose could be guessed, or carry another key's id.
+    ///
+    /// The same text again changes nothing and gives the key as it is, also one that was revoked since.
+    ///
+    /// # Errors
+    /// - [`Rejection::InvalidRequest`] for a [`Principal`]
+    /// - [`Rejection::KeyText`] if the text has the wrong shape or checksum, [`Rejection::KeyEnvironment`] if it is of
+    ///   another brand than this host's or another environment than the developer's
+    /// - [`Rejection::NotFound`] if there is no such developer
+    /// - [`Rejection::Conflict`] if the developer has a key with the id in the text and another text
+    /// - [`Rejection::InvalidScope`], [`Rejection::InvalidRequest`] from [`check_new_key`]
+    pub async fn import(
+        &self,
+        actor: &Actor<'_>,
+        source: Source,
+        developer: &DeveloperRef,
+        text: &SecretText,
+        new: &NewKey,
+    ) -> Result<ApiKey, Refusal> {
+        if !matches!(actor, Actor::Host) {
+            return Err(ONLY_DRAWN.into());
+        }
+        let inner = self.inner;
+        let parts = parse_key_text(text.expose())?;
+        if parts.brand != inner.config.brand.as_str() || parts.environment != developer.environment {
+            return Err(Rejection::KeyEnvironment.into());
+        }
+        let digests = inner.secrets()?.digests(text);
+        let mut tries = Tries::default();
+        loop {
+            let mut set = inner.new_set()?;
+            let names = [RecordKey::Developer(developer.clone()), RecordKey::ApiKey(developer.clone(), parts.id)];
+            let [owner, existing] = inner.gather(names).await?;
+            set.expect(&owner.ok_or(Rejection::NotFound)?);
+            if let Some(key) = record_as!(existing, ApiKey)? {
+                let is_same = digests.contains(&key.current.digest);
+                return if is_same { Ok(key) } else { Err(Rejection::Conflict.into()) };
+            }
+            let grant = check_new_key(new, None, &inner.config.registry, set.at)?;
+            let current = inner.kept_text(text, FIRST_GENERATION)?;
+            let key = inner.insert_key(&mut set, developer, (parts.id, current), new, grant, None);
+            inner.audit_new_key(&mut set, actor, source, AuditAction::KeyImported, &key)?;
+            if inner.commit(set, &mut tries).await? {
+                return Ok(key);
             }
         }
     }
@@ -145,6 +196,8 @@ impl Keys<'_> {
             set.expect(&stored);
             let Record::ApiKey(mut key) = stored.record else { return Err(Rejection::NotFound.into()) };
             if key.revoked_at.is_some() {
+                // By another process, or by a change of ours that nobody answered for: then it is not in force here yet.
+                inner.read_feed().await?;
                 return Ok(());
             }
             key.revoked_at = Some(set.at);
@@ -190,7 +243,21 @@ impl Inner {
         made_by: Option<KeyId>,
     ) -> Result<CreatedKey, Refusal> {
         let id = random::key_id(&*self.random)?;
-        let (text, current) = self.new_key_text(developer, id, 1)?;
+        let (text, current) = self.new_key_text(developer, id, FIRST_GENERATION)?;
+        let key = self.insert_key(set, developer, (id, current), new, grant, made_by);
+        Ok(CreatedKey { key, text })
+    }
+
+    /// The record of a key whose text is there, added to `set`.
+    fn insert_key(
+        &self,
+        set: &mut ChangeSet,
+        developer: &DeveloperRef,
+        (id, current): (KeyId, KeyText),
+        new: &NewKey,
+        grant: ScopeGrant,
+        made_by: Option<KeyId>,
+    ) -> ApiKey {
         let key = ApiKey {
             developer: developer.clone(),
             id,
@@ -207,7 +274,7 @@ impl Inner {
             made_by,
         };
         set.insert.push(Record::ApiKey(key.clone()));
-        Ok(CreatedKey { key, text })
+        key
     }
 
     /// A new text for a key, and what is kept of it.
@@ -217,12 +284,37 @@ impl Inner {
         id: KeyId,
         generation: u64,
     ) -> Result<(SecretText, KeyText), Refusal> {
+        let text = self.draw_text(developer.environment, id)?;
+        let kept = self.kept_text(&text, generation)?;
+        Ok((text, kept))
+    }
+
+    fn draw_text(&self, environment: EnvironmentName, id: KeyId) -> Result<SecretText, Refusal> {
         let secret = random::base62(&*self.random, SECRET_LENGTH)?;
-        let text = print_key_text(&self.config.brand, developer.environment, id, &secret);
-        let digest = self.secrets()?.pepper()?.digest(&text);
-        Ok((text, KeyText { generation, digest, ends_at: None }))
+        Ok(print_key_text(&self.config.brand, environment, id, &secret))
+    }
+
+    fn kept_text(&self, text: &SecretText, generation: u64) -> Result<KeyText, Refusal> {
+        Ok(KeyText { generation, digest: self.secrets()?.pepper()?.digest(text), ends_at: None })
+    }
+
+    fn audit_new_key(
+        &self,
+        set: &mut ChangeSet,
+        actor: &Actor<'_>,
+        source: Source,
+        action: AuditAction,
+        key: &ApiKey,
+    ) -> Result<(), Refusal> {
+        let scopes = key.grant.tokens().to_string();
+        let event = Event::about(&key.developer, actor, source, action, key.id.as_str());
+        self.audit(set, Event { details: &[("scopes", &scopes)], ..event })
     }
 }
 
 /// Characters of a key's secret: 43 of base62 are 256 bits.
 const SECRET_LENGTH: usize = 43;
+/// The generation of a key that was never rotated.
+const FIRST_GENERATION: u64 = 1;
+/// A caller wants to choose a key's text.
+const ONLY_DRAWN: Rejection = Rejection::InvalidRequest { message: "A key's text is drawn by the server." };

@@ -6,6 +6,7 @@ mod builder;
 mod change;
 mod checkpoints;
 mod developers;
+mod ended_sandboxes;
 mod entities;
 mod exchange;
 mod feed;
@@ -53,7 +54,7 @@ pub use crate::check::{AuditReport, KeptCheckpoint};
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, Timer};
 use crate::entity_scope::EntityScope;
-use crate::key_store::{KeyStore, Sharing};
+use crate::key_store::KeyStore;
 use crate::model::{Algorithm, EnvironmentName, Lifetime, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
 use crate::random::SecureRandom;
 use crate::sandbox::Sandbox;
@@ -162,7 +163,8 @@ impl Authority {
         &self.inner.config.policy
     }
 
-    /// The instant that decisions are made at: never before what was pruned, and never going back.
+    /// The instant that decisions are made at: the wall clock's, but never before the start plus the time that has passed
+    /// since, nor before what was pruned.
     #[must_use]
     pub fn now(&self) -> UnixTime {
         self.inner.now()
@@ -180,7 +182,7 @@ impl Authority {
         Developers { inner: &self.inner }
     }
 
-    /// API keys: create, list, revoke.
+    /// API keys: create, import, list, revoke.
     #[must_use]
     pub fn keys(&self) -> Keys<'_> {
         Keys { inner: &self.inner }
@@ -223,10 +225,7 @@ impl Authority {
     pub async fn health(&self) -> Result<Health, Refusal> {
         self.inner.store.get(&[crate::model::RecordKey::Settings]).await?;
         self.inner.fresh().await?;
-        let feed_age = match self.inner.store.sharing() {
-            Sharing::Exclusive => Duration::ZERO,
-            Sharing::Shared => self.inner.feed.age(&self.inner.time),
-        };
+        let feed_age = if self.inner.follows_feed() { self.inner.feed.age(&self.inner.time) } else { Duration::ZERO };
         Ok(Health { feed_age, revocations: self.inner.feed.revocations().len(), cached_tokens: self.inner.cache.len() })
     }
 

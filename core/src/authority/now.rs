@@ -7,26 +7,28 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::model::UnixTime;
 
-/// Both clocks and a floor: time never goes back while the process runs, nor behind the last prune.
+/// Both clocks and a floor. The floor moves on as time passes, wherever the wall clock is set.
 #[derive(Debug)]
 pub(super) struct Time {
     clock: Arc<dyn Clock>,
-    started_at: UnixTime,
     started: Duration,
-    floor: AtomicU64,
+    /// The floor as it was at the start, in milliseconds: whole seconds would let two nodes that share a store round
+    /// each other upwards.
+    floor_at_start: AtomicU64,
 }
 
 impl Time {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (started_at, started) = (clock.now(), clock.monotonic());
-        Self { clock, started_at, started, floor: AtomicU64::new(0) }
+        let floor_at_start = AtomicU64::new(millis(clock.now()));
+        let started = clock.monotonic();
+        Self { clock, started, floor_at_start }
     }
 
-    /// The wall clock, but never before the start plus the time that has passed since, nor before the floor.
+    /// The wall clock, but never before the start plus the time that has passed since, nor before what was pruned plus
+    /// the time that has passed since that was known.
     pub(super) fn now(&self) -> UnixTime {
-        let passed = self.clock.monotonic().saturating_sub(self.started).as_secs();
-        let floor = UnixTime::from_seconds(self.floor.load(Ordering::Relaxed));
-        self.clock.now().max(self.started_at.plus(passed)).max(floor)
+        let floor = self.floor_at_start.load(Ordering::Relaxed).saturating_add(self.passed());
+        self.clock.now().max(UnixTime::from_seconds(floor / 1_000))
     }
 
     /// The monotonic clock.
@@ -36,6 +38,16 @@ impl Time {
 
     /// What had ended by `pruned_at` stays ended.
     pub(super) fn raise_floor(&self, pruned_at: UnixTime) {
-        self.floor.fetch_max(pruned_at.seconds(), Ordering::Relaxed);
+        self.floor_at_start.fetch_max(millis(pruned_at).saturating_sub(self.passed()), Ordering::Relaxed);
     }
+
+    /// Milliseconds since the start.
+    fn passed(&self) -> u64 {
+        let passed = self.clock.monotonic().saturating_sub(self.started).as_millis();
+        u64::try_from(passed).unwrap_or(u64::MAX)
+    }
+}
+
+fn millis(at: UnixTime) -> u64 {
+    at.seconds().saturating_mul(1_000)
 }

@@ -30,13 +30,13 @@ use crate::seal::{SealPurpose, Vault};
 /// The longest life that any policy may give a token, in seconds: a day.
 const LONGEST_LIFETIME: u64 = 86_400;
 
-pub(super) async fn open(builder: AuthorityBuilder) -> Result<Authority, BuildError> {
+pub(super) async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
     let store = builder.store.clone().ok_or(BuildError::NoStore)?;
-    let config = config(&builder)?;
+    let config = config(builder)?;
     let time = Time::new(Arc::clone(&builder.clock));
     let held = store.settings().await?;
     let vault = builder.master_key.as_ref().map(Vault::new);
-    check_held(&builder, &config, held.as_ref().map(|(settings, _)| settings), vault.as_ref())?;
+    check_held(builder, &config, held.as_ref().map(|(settings, _)| settings), vault.as_ref())?;
     let first_peppers = match (&held, &vault) {
         (None, Some(vault)) => Some(fresh_peppers(vault, &*builder.random, time.now())?),
         _ => None,
@@ -50,21 +50,21 @@ pub(super) async fn open(builder: AuthorityBuilder) -> Result<Authority, BuildEr
         builder.entity_scope.clone().unwrap_or_else(|| Arc::new(StoredEntities::new(Arc::clone(&store))));
     let inner = Inner {
         store,
-        clock: builder.clock,
+        clock: Arc::clone(&builder.clock),
         timer: Timer::new(),
-        random: builder.random,
+        random: Arc::clone(&builder.random),
         entity_scope,
-        sandbox: builder.sandbox,
+        sandbox: Arc::clone(&builder.sandbox),
         secrets,
         time,
         feed: Feed::default(),
-        issuers: Issuers::new(builder.token_issuers),
+        issuers: Issuers::new(builder.token_issuers.clone()),
         cache: TokenCache::new(builder.cache_bytes),
         reach: ReachCache::new(),
         limits: LimitTables::new(&builder.limits),
         usage: Usage::default(),
         refused: RefusedExchanges::default(),
-        checkpoints: Checkpoints::new(builder.checkpoint_sink, builder.checkpoint_interval),
+        checkpoints: Checkpoints::new(Arc::clone(&builder.checkpoint_sink), builder.checkpoint_interval),
         config,
     };
     inner.read_feed().await?;

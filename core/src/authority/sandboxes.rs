@@ -1,4 +1,4 @@
-//! Sandboxes: opened as one transaction, and removed when they end.
+//! Sandboxes: opened as one transaction.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::check::{NewKey, PresentedKey, TokenRequest, VerifiedKey, check_api_ke
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
     Announcement, ApiKey, AuditAction, AuditActor, ChainId, ChangeSet, Developer, DeveloperId, DeveloperRef, Entity,
-    EntityRef, EnvironmentName, Expectation, Index, Metadata, Record, RecordKey, Rejection, Row, SandboxPreferences,
-    SandboxRecord, SandboxRequest, SandboxState, SecretText, Source, Stored, UnixTime,
+    EntityRef, EnvironmentName, Expectation, Metadata, Record, RecordKey, Rejection, SandboxPreferences, SandboxRecord,
+    SandboxRequest, SandboxState, SealedBytes, SecretBytes, SecretText, Source, UnixTime,
 };
 use crate::random;
 use crate::sandbox::{Furnished, SandboxOrigin};
@@ -27,7 +27,7 @@ const SCENARIO: &str = "user_good";
 /// Longest receipt of an outside service, in bytes.
 const LONGEST_RECEIPT: usize = 65_536;
 
-/// Sandboxes: opened as one transaction, and removed when they end.
+/// Sandboxes: opened as one transaction.
 #[derive(Clone, Copy)]
 pub struct Sandboxes<'a> {
     pub(super) inner: &'a Arc<Inner>,
@@ -103,15 +103,19 @@ impl Sandboxes<'_> {
     ) -> Result<OpenedSandbox, Refusal> {
         let inner = self.inner;
         let plan = inner.plan(order)?;
-        if let Some((name, request)) = &plan.request
-            && let Some(repeated) = inner.repeat(name, request, actor, source).await?
-        {
+        if let Some(repeated) = inner.repeat(&plan, actor, source).await? {
             return Ok(repeated);
         }
         inner.limit_creation(actor, source)?;
-        match inner.sandbox.origin() {
-            SandboxOrigin::Computed => inner.open_computed(&plan, order, actor, source).await,
-            SandboxOrigin::Elsewhere => inner.open_elsewhere(&plan, order, actor, source).await,
+        let opened = inner.open_sandbox(&plan, order, actor, source).await;
+        if !matches!(opened, Err(Refusal::Rejected(Rejection::Conflict))) {
+            return opened;
+        }
+        // Another came first: perhaps the same order, sent twice at once; perhaps a signing key changed meanwhile.
+        inner.read_feed().await?;
+        match inner.repeat(&plan, actor, source).await? {
+            Some(repeated) => Ok(repeated),
+            None => inner.open_sandbox(&plan, order, actor, source).await,
         }
     }
 
@@ -203,11 +207,11 @@ impl Inner {
     /// The sandbox that was made under the same `Idempotency-Key`, with a new key in place of its first.
     async fn repeat(
         &self,
-        name: &RecordKey,
-        request: &SandboxRequest,
+        plan: &Plan,
         actor: &SandboxActor<'_>,
         source: Source,
     ) -> Result<Option<OpenedSandbox>, Refusal> {
+        let Some((name, request)) = &plan.request else { return Ok(None) };
         let mut tries = Tries::default();
         loop {
             let [earlier] = self.gather([name.clone()]).await?;
@@ -253,6 +257,8 @@ impl Inner {
                     expires_at: sandbox.expires_at,
                 }));
             }
+            // A signing key may have changed that is not known here yet.
+            self.read_feed().await?;
         }
     }
 
@@ -307,6 +313,19 @@ impl Inner {
         Ok((text, key))
     }
 
+    async fn open_sandbox(
+        &self,
+        plan: &Plan,
+        order: &SandboxOrder,
+        actor: &SandboxActor<'_>,
+        source: Source,
+    ) -> Result<OpenedSandbox, Refusal> {
+        match self.sandbox.origin() {
+            SandboxOrigin::Computed => self.open_computed(plan, order, actor, source).await,
+            SandboxOrigin::Elsewhere => self.open_elsewhere(plan, order, actor, source).await,
+        }
+    }
+
     async fn open_computed(
         &self,
         plan: &Plan,
@@ -330,7 +349,7 @@ impl Inner {
         actor: &SandboxActor<'_>,
         source: Source,
     ) -> Result<OpenedSandbox, Refusal> {
-        let mut reserved = self.reserve(plan, order, actor, source).await?;
+        let reserved = self.reserve(plan, order, actor, source).await?;
         let furnished = match self.sandbox.furnish(&reserved).await {
             Ok(furnished) => furnished,
             Err(error) => {
@@ -342,26 +361,42 @@ impl Inner {
                 return Err(error.into());
             }
         };
-        let mut set = self.new_set()?;
-        let (held, revision) =
-            self.store.sandbox(&plan.developer).await?.ok_or(Refusal::Rejected(Rejection::Conflict))?;
-        if held != reserved {
-            return Err(Rejection::Conflict.into());
-        }
-        set.expect.push(Expectation { key: RecordKey::Sandbox(plan.developer.clone()), revision: Some(revision) });
-        set.expect_none(RecordKey::Developer(plan.developer.clone()));
-        if let Some(receipt) = &furnished.receipt {
-            if receipt.expose().len() > LONGEST_RECEIPT {
-                return Err(Fault::Internal("a sandbox's receipt is longer than 64 KiB").into());
+        let mut tries = Tries::default();
+        loop {
+            let mut set = self.new_set()?;
+            let (held, revision) =
+                self.store.sandbox(&plan.developer).await?.ok_or(Refusal::Rejected(Rejection::Conflict))?;
+            if held != reserved {
+                return Err(Rejection::Conflict.into());
             }
-            let context = plan.developer.to_string();
-            let sealed = self.secrets()?.seal(&*self.random, SealPurpose::Receipt, context.as_bytes(), receipt)?;
-            reserved.receipt = Some(sealed);
+            set.expect.push(Expectation { key: RecordKey::Sandbox(plan.developer.clone()), revision: Some(revision) });
+            set.expect_none(RecordKey::Developer(plan.developer.clone()));
+            let record = SandboxRecord {
+                state: SandboxState::Open,
+                receipt: self.sealed_receipt(&plan.developer, furnished.receipt.as_ref())?,
+                ..held
+            };
+            self.remember_request(&mut set, plan).await?;
+            let opened = self.fill(&mut set, record, order, furnished.clone(), actor, source).await?;
+            if self.commit(set, &mut tries).await? {
+                return Ok(opened);
+            }
+            // A signing key may have changed that is not known here yet.
+            self.read_feed().await?;
         }
-        reserved.state = SandboxState::Open;
-        self.remember_request(&mut set, plan).await?;
-        let opened = self.fill(&mut set, reserved, order, furnished, actor, source).await?;
-        self.finish(set, opened).await
+    }
+
+    fn sealed_receipt(
+        &self,
+        developer: &DeveloperRef,
+        receipt: Option<&SecretBytes>,
+    ) -> Result<Option<SealedBytes>, Refusal> {
+        let Some(receipt) = receipt else { return Ok(None) };
+        if receipt.expose().len() > LONGEST_RECEIPT {
+            return Err(Fault::Internal("a sandbox's receipt is longer than 64 KiB").into());
+        }
+        let context = developer.to_string();
+        Ok(Some(self.secrets()?.seal(&*self.random, SealPurpose::Receipt, context.as_bytes(), receipt)?))
     }
 
     /// Keeps the developer's id while another service makes the data.
@@ -531,7 +566,7 @@ impl Inner {
     ) -> Result<Issued, Refusal> {
         let verified = self.verified_key(developer, key, text, source, set.at)?;
         let request = TokenRequest { entity: None, scope: None, lifetime: None };
-        let (issued, claims) = self.mint(&verified, &request, set.at).await?;
+        let (issued, claims) = self.mint(set, &verified, &request).await?;
         self.audit_issue(set, &claims, source)?;
         Ok(issued)
     }
@@ -548,63 +583,6 @@ impl Inner {
         let digests = self.secrets()?.digests(text);
         let presented = PresentedKey { developer: &developer.reference, parts: &parts, digests: &digests, source };
         Ok(check_api_key(&presented, Some(developer), Some(key), now)?)
-    }
-
-    /// Removes the sandboxes that have ended, whole.
-    pub(super) async fn remove_ended_sandboxes(&self) -> Result<(), Refusal> {
-        let page = self.store.page(&Index::SandboxesEnding, None, 100).await?;
-        for row in page.rows {
-            let Row::Record(stored) = row else { continue };
-            let Record::Sandbox(sandbox) = &stored.record else { continue };
-            if sandbox.expires_at > self.now() {
-                break;
-            }
-            self.sandbox.clear(sandbox).await?;
-            self.remove_sandbox(&stored, &sandbox.developer).await?;
-        }
-        Ok(())
-    }
-
-    async fn remove_sandbox(&self, stored: &Stored, developer: &DeveloperRef) -> Result<(), Refusal> {
-        let mut set = self.new_set()?;
-        let owner = RecordKey::Developer(developer.clone());
-        let [owner] = self.gather([owner]).await?;
-        let mut gone = vec![stored.clone()];
-        if let Some(owner) = owner {
-            if let Record::Developer(record) = &owner.record {
-                let epoch = record.epoch.saturating_add(1);
-                self.announce(&mut set, Announcement::EpochRaised { developer: developer.clone(), epoch });
-            }
-            gone.push(owner);
-        }
-        for index in [Index::KeysOf(developer.clone()), Index::EntitiesOf(developer.clone())] {
-            for row in self.store.all(&index).await? {
-                let Row::Record(stored) = row else { continue };
-                if let Record::ApiKey(key) = &stored.record {
-                    let name = RecordKey::KeyActivity(developer.clone(), key.id);
-                    gone.extend(self.store.get_one(name).await?);
-                }
-                gone.push(stored);
-            }
-        }
-        for stored in gone {
-            set.expect(&stored);
-            set.remove.push(stored.record.key());
-        }
-        self.audit(
-            &mut set,
-            Event {
-                chain: ChainId::System(developer.environment),
-                actor: AuditActor::Upkeep,
-                source: Source::UNKNOWN,
-                action: AuditAction::SandboxEnded,
-                subject: developer.id.as_str(),
-                details: &[],
-            },
-        )?;
-        // A lost race leaves it to the next round.
-        self.commit(set, &mut Tries::default()).await?;
-        Ok(())
     }
 }
 

@@ -74,6 +74,8 @@ impl SigningKeys<'_> {
             let found = keys.iter().find(|(key, _)| key.environment == environment && key.id == *id);
             let held = found.ok_or(Rejection::NotFound)?;
             if held.0.state == SigningKeyState::Retired {
+                // By another process, or by a change of ours that nobody answered for: then it is not in force here yet.
+                inner.read_feed().await?;
                 return Ok(());
             }
             if held.0.state == SigningKeyState::Active {

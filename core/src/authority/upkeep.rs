@@ -8,7 +8,6 @@ use super::change::{Event, Tries};
 use super::checkpoints::Which;
 use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
-use crate::key_store::Sharing;
 use crate::model::{AuditAction, AuditActor, ChainId, Source};
 
 /// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
@@ -61,12 +60,12 @@ impl Authority {
 impl Inner {
     async fn keep_up(&self, due: &mut Due) {
         let now = self.time.monotonic();
-        if self.store.sharing() == Sharing::Shared && now >= due.feed {
+        if self.follows_feed() && now >= due.feed {
             due.feed = now + (self.config.max_staleness / 5).min(Duration::from_secs(1));
             report("reading the change feed", self.read_feed().await.map_err(Refusal::from));
         }
         if self.secrets.is_none() {
-            self.feed.revocations_mut().prune(self.now());
+            self.forget_ended();
             return;
         }
         report("writing usage", self.write_usage().await);
@@ -76,7 +75,7 @@ impl Inner {
         }
         if now >= due.prune {
             due.prune = now + PRUNE_EVERY;
-            self.feed.revocations_mut().prune(self.now());
+            self.forget_ended();
             report("pruning", self.prune().await);
             report("removing ended sandboxes", self.remove_ended_sandboxes().await);
             report("turning signing keys over", self.turn_signing_keys_over(&mut due.signing_keys).await);
@@ -133,8 +132,17 @@ impl Inner {
         self.commit(set, &mut Tries::default()).await
     }
 
+    /// Forgets revocations of what is over. It stays over then, wherever the wall clock is set.
+    fn forget_ended(&self) {
+        if let Ok(now) = self.set_now() {
+            self.time.raise_floor(now);
+            self.feed.revocations_mut().prune(now);
+        }
+    }
+
     async fn prune(&self) -> Result<(), Refusal> {
-        let before = self.now();
+        // A clock that is not set would end everything, for good.
+        let before = self.set_now()?;
         let mut removed = 0;
         loop {
             let step = self.store.prune(before, PRUNE_STEP).await?;

@@ -110,6 +110,8 @@ actions! {
     DeveloperTokensRevoked = "developer.tokens_revoked", Done;
     /// A key was made.
     KeyCreated = "key.created", Done;
+    /// A key was made for a text that existed already.
+    KeyImported = "key.imported", Done;
     /// A key was revoked.
     KeyRevoked = "key.revoked", Done;
     /// A key's text was replaced.

@@ -11,7 +11,7 @@ use latchbook::EnvironmentName;
 ///
 /// The master key comes from LATCHBOOK_MASTER_KEY_FILE or LATCHBOOK_MASTER_KEY, else from `master.key` beside the store,
 /// which is made on the first start.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(version)]
 pub struct Args {
     /// Where to listen; port 0 takes a free one.
@@ -32,6 +32,12 @@ pub struct Args {
     /// A private key to sign an environment's tokens with, in place of a generated one.
     #[arg(long, value_name = "ENV=PEM-FILE", value_parser = signing_key)]
     pub signing_key: Vec<(EnvironmentName, PathBuf)>,
+    /// Serve TLS 1.2 and 1.3 with this certificate: PEM, the server's own one first, then its chain. Needs --tls-key.
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert: PEM, not encrypted.
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Serve plain HTTP off loopback, because a proxy in front ends TLS.
     #[arg(long)]
     pub behind_tls_proxy: bool,
@@ -47,6 +53,10 @@ pub struct Args {
     /// A proxy whose `X-Forwarded-For` is believed, as an address range.
     #[arg(long, value_name = "CIDR")]
     pub trust_proxy: Vec<IpNet>,
+    /// A file for a first developer with two entities and a key of every scope, in `live` where it is served. The first
+    /// start makes it, readable by this user alone; every start sees to it that the store holds what it says.
+    #[arg(long, value_name = "FILE")]
+    pub bootstrap: Option<PathBuf>,
 }
 
 /// Who may open a sandbox.

@@ -1,12 +1,15 @@
 //! Where posted transactions are kept: the example's own file beside the store, or memory.
 
-use std::fs::OpenOptions;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use latchbook::model::Entity;
-use redb::backends::InMemoryBackend;
+use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
+
+use crate::private_file;
 
 /// (environment/developer/entity/made at, number) -> a transaction's JSON.
 const POSTED: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("posted_1");
@@ -18,18 +21,22 @@ type Fault = Box<dyn std::error::Error + Send + Sync>;
 pub struct Posted(Arc<Database>);
 
 impl Posted {
-    /// Opens the file at `path`; one that is not there is made, readable by this user alone.
+    /// Opens the file at `path`; one that is not there is made whole, readable by this user alone.
     ///
     /// # Errors
     /// Whatever the file system or redb says.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // Made here first for its mode; redb opens it by its name.
-        drop(options.open(path)?);
-        Self::with(redb::Builder::new().set_cache_size(4 << 20).create(path)?)
+        let mut builder = redb::Builder::new();
+        builder.set_cache_size(4 << 20);
+        if !path.exists() {
+            private_file::make_by(path, |file| {
+                let made = FileBackend::new(file).and_then(|file| builder.create_with_backend(file));
+                made.map_err(Fault::from).and_then(Self::with).map(drop).map_err(io::Error::other)
+            })?;
+        }
+        // A damaged file can make redb panic.
+        catch_unwind(AssertUnwindSafe(|| Self::with(builder.open(path)?)))
+            .unwrap_or_else(|_| Err("it is damaged".into()))
     }
 
     /// Keeps them in memory alone.

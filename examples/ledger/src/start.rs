@@ -1,25 +1,22 @@
 //! From arguments to a gate: what a start needs, and what can be wrong with it.
 
 use std::fmt::Display;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use latchbook::authority::{BuildError, Limits};
+use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
 use latchbook::key_store::{KeyStore, MemoryStore};
 use latchbook::model::SecretText;
-use latchbook::random::{SystemRandom, secret_key};
 use latchbook::{Authority, EnvironmentName, Gate, MasterKey, RedbStore};
-use zeroize::Zeroizing;
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
+use crate::bootstrap::Bootstrap;
+use crate::master_key;
 use crate::posted::Posted;
 use crate::scopes;
 
@@ -47,63 +44,57 @@ enum Place {
 /// [`StartError`] for plain HTTP off loopback.
 pub fn check(args: &Args) -> Result<(), StartError> {
     place(args)?;
-    if args.listen.ip().is_loopback() || args.behind_tls_proxy {
+    if args.listen.ip().is_loopback() || args.behind_tls_proxy || args.tls_cert.is_some() {
         return Ok(());
     }
     Err(StartError::new(format!(
-        "plain HTTP on {} would show keys and tokens to the network; listen on 127.0.0.1, or give --behind-tls-proxy if TLS ends in front",
+        "plain HTTP on {} would show keys and tokens to the network; give --tls-cert and --tls-key, or listen on 127.0.0.1, or give --behind-tls-proxy if TLS ends in front",
         args.listen
     )))
 }
 
-/// Opens store and authority.
+/// Opens store and authority. What is wrong with the arguments, or with what is there, is found before anything is made.
 ///
 /// # Errors
 /// [`StartError`], which says what to do.
 pub async fn open(args: &Args) -> Result<Api, StartError> {
-    let mut builder = Authority::builder()
-        .issuer(&args.issuer)
-        .environments(&args.environments)
-        .home(home(args))
-        .max_staleness(Duration::from_secs(args.max_staleness))
-        .limits(if args.limits == LimitPolicy::Off { Limits::OFF } else { Limits::default() })
-        .scopes(scopes::ALL);
-    for (environment, file) in &args.signing_key {
-        let pem = fs::read_to_string(file).map_err(|error| {
-            StartError::new(format!(
-                "the signing key `{}` cannot be read: {error}; name a PKCS#8 PEM file",
-                file.display()
-            ))
-        })?;
-        let pem = SecretText::new(pem);
-        // Looked at before the store is made, so that a wrong file leaves nothing behind.
-        SigningPair::from_pem(&pem).map_err(|error| {
-            StartError::new(format!("the signing key `{}` cannot be used: {error}", file.display()))
-        })?;
-        builder = builder.signing_key(*environment, pem);
-    }
+    let signing_keys = signing_keys(args)?;
+    let bootstrap = match &args.bootstrap {
+        Some(path) => Some((path, Bootstrap::read(path, &args.environments)?)),
+        None => None,
+    };
     let (master_key, store, ledger): (MasterKey, Arc<dyn KeyStore>, _) = match place(args)? {
-        Place::Memory => {
-            let key = if named_in_environment() { from_environment()? } else { new_key()?.0 };
-            (key, Arc::new(MemoryStore::default()), None)
-        }
+        Place::Memory => (master_key::for_memory()?, Arc::new(MemoryStore::default()), None),
         Place::Redb(path) => {
-            let key = master_key(&path)?;
-            let store = RedbStore::builder(&path).timeout(Duration::from_millis(args.store_timeout)).open();
-            (key, Arc::new(store.map_err(StartError::new)?), Some(path.with_file_name("ledger.redb")))
+            let open = || RedbStore::builder(&path).timeout(Duration::from_millis(args.store_timeout)).open();
+            // What is there already is looked at before anything is made.
+            let held = if path.symlink_metadata().is_ok() {
+                Some(open().map_err(StartError::new)?)
+            } else {
+                try_out(args, &signing_keys).await?;
+                None
+            };
+            let ledger = path.with_file_name("ledger.redb");
+            let posted = ledger.exists().then(|| open_posted(&ledger)).transpose()?;
+            let key = master_key::beside(&path)?;
+            let store = held.map_or_else(open, Ok).map_err(StartError::new)?;
+            (key, Arc::new(store), Some((ledger, posted)))
         }
     };
-    let authority = builder.master_key(master_key).shared_store(store).build().await.map_err(refused)?;
-    let posted = match &ledger {
-        None => Posted::in_memory(),
-        Some(path) => Posted::open(path),
+    let builder = builder(args, &signing_keys).master_key(master_key).shared_store(store);
+    let authority = builder.build().await.map_err(refused)?;
+    let posted = match ledger {
+        None => Posted::in_memory().map_err(StartError::new)?,
+        Some((_, Some(posted))) => posted,
+        Some((path, None)) => open_posted(&path)?,
     };
-    let posted = posted.map_err(|error| {
-        let name = ledger.as_deref().unwrap_or(Path::new("the ledger")).display().to_string();
-        StartError::new(format!(
-            "the posted transactions in `{name}` cannot be opened: {error}; move the file away or restore it"
-        ))
-    })?;
+    if let Some((path, found)) = bootstrap {
+        let bootstrap = match found {
+            Some(found) => found,
+            None => Bootstrap::draw(path, &authority, home(args))?,
+        };
+        bootstrap.carry_out(path, &authority).await?;
+    }
     let access = match args.sandbox_policy() {
         Sandbox::Open => SandboxAccess::Open,
         Sandbox::Bearer => SandboxAccess::Bearer,
@@ -111,6 +102,54 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
     };
     let gate = Gate::new(authority).trust_proxies(args.trust_proxy.clone()).sandbox(access);
     Ok(Api { gate, posted })
+}
+
+fn builder(args: &Args, signing_keys: &[(EnvironmentName, SecretText)]) -> AuthorityBuilder {
+    let builder = Authority::builder()
+        .issuer(&args.issuer)
+        .environments(&args.environments)
+        .home(home(args))
+        .max_staleness(Duration::from_secs(args.max_staleness))
+        .limits(if args.limits == LimitPolicy::Off { Limits::OFF } else { Limits::default() })
+        .scopes(scopes::ALL);
+    signing_keys.iter().fold(builder, |builder, (environment, pem)| builder.signing_key(*environment, pem.clone()))
+}
+
+/// Sets an authority up in memory, so that arguments that cannot work are found before a new store is made for them.
+async fn try_out(args: &Args, signing_keys: &[(EnvironmentName, SecretText)]) -> Result<(), StartError> {
+    let builder = builder(args, signing_keys).master_key(MasterKey::from_bytes([0; 32])).store(MemoryStore::default());
+    builder.build().await.map(drop).map_err(refused)
+}
+
+fn signing_keys(args: &Args) -> Result<Vec<(EnvironmentName, SecretText)>, StartError> {
+    let read = |(environment, file): &(EnvironmentName, PathBuf)| {
+        if !args.environments.contains(environment) {
+            return Err(StartError::new(format!(
+                "--signing-key names the environment `{environment}`, which is not served; add it to --environments"
+            )));
+        }
+        let pem = fs::read_to_string(file).map_err(|error| {
+            StartError::new(format!(
+                "the signing key `{}` cannot be read: {error}; name a PKCS#8 PEM file",
+                file.display()
+            ))
+        })?;
+        let pem = SecretText::new(pem);
+        SigningPair::from_pem(&pem).map_err(|error| {
+            StartError::new(format!("the signing key `{}` cannot be used: {error}", file.display()))
+        })?;
+        Ok((*environment, pem))
+    };
+    args.signing_key.iter().map(read).collect()
+}
+
+fn open_posted(path: &Path) -> Result<Posted, StartError> {
+    Posted::open(path).map_err(|error| {
+        StartError::new(format!(
+            "the posted transactions in `{}` cannot be opened: {error}; move the file away or restore it",
+            path.display()
+        ))
+    })
 }
 
 fn refused(error: BuildError) -> StartError {
@@ -138,78 +177,4 @@ fn place(args: &Args) -> Result<Place, StartError> {
         // The rest of a URL may hold a password: it is not shown.
         _ => Err(StartError::new("--store takes redb:PATH or memory: in this version; others are not there yet")),
     }
-}
-
-/// The environment's key, else the one beside the store, which the very first start makes.
-fn master_key(store: &Path) -> Result<MasterKey, StartError> {
-    if named_in_environment() {
-        return from_environment();
-    }
-    let file = store.with_file_name("master.key");
-    if !file.exists() {
-        if store.exists() {
-            return Err(StartError::new(format!(
-                "the store `{}` is there and its master key `{}` is not; put it back, or set LATCHBOOK_MASTER_KEY_FILE",
-                store.display(),
-                file.display()
-            )));
-        }
-        make_key_file(&file).map_err(|error| {
-            StartError::new(format!(
-                "the master key `{}` cannot be made: {error}; choose a writable folder",
-                file.display()
-            ))
-        })?;
-    }
-    MasterKey::from_file(&file).map_err(StartError::new)
-}
-
-fn named_in_environment() -> bool {
-    ["LATCHBOOK_MASTER_KEY_FILE", "LATCHBOOK_MASTER_KEY"].iter().any(|name| std::env::var_os(name).is_some())
-}
-
-fn from_environment() -> Result<MasterKey, StartError> {
-    MasterKey::from_env().map_err(StartError::new)
-}
-
-fn new_key() -> Result<(MasterKey, Zeroizing<String>), StartError> {
-    let secret = secret_key(&SystemRandom::new()).map_err(StartError::new)?;
-    let text = Zeroizing::new(STANDARD.encode(secret.expose()));
-    let key = MasterKey::parse(&SecretText::new(text.to_string())).map_err(StartError::new)?;
-    Ok((key, text))
-}
-
-/// Whole or not at all, and never over another's: written aside, then linked to its name.
-fn make_key_file(file: &Path) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)?;
-    let aside = folder.join(format!(".master.key.{}", std::process::id()));
-    let (_, text) = new_key().map_err(io::Error::other)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&aside).and_then(|mut made| {
-        made.write_all(text.as_bytes())?;
-        made.write_all(b"\n")?;
-        made.sync_all()
-    });
-    let linked = written.and_then(|()| match fs::hard_link(&aside, file) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    });
-    let _ = fs::remove_file(&aside);
-    linked?;
-    #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?;
-    let _ = writeln!(
-        io::stderr(),
-        "made a new master key in {}: keep a copy, the store is worthless without it",
-        file.display()
-    );
-    Ok(())
 }

@@ -1,20 +1,20 @@
-//! The README's session with curl, played against the real program.
+//! The README's sessions with curl, played against the real program.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use support::{Server, program_on};
 
 const README: &str = include_str!("../../../README.md");
 
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// What comes after the comment that begins with `mark`.
+fn marked(mark: &str) -> &'static str {
+    README.split_once(&format!("<!-- {mark}:")).expect("the mark").1
 }
 
 /// The contents of the first fenced block of `language` in `text`, and what comes after it.
@@ -23,35 +23,63 @@ fn block<'a>(text: &'a str, language: &str) -> (&'a str, &'a str) {
     rest.split_once("```").expect("its end")
 }
 
-#[test]
-fn the_readme_session_prints_what_the_readme_says() {
-    let (_, rest) = README.split_once("<!-- session:").expect("the session's mark");
-    let (commands, rest) = block(rest, "sh");
-    let (expected, _) = block(rest, "text");
+/// The program, started as `command` says.
+fn start(folder: &Path, command: &str) -> Server {
+    let arguments = command.trim().strip_prefix("cargo run --release --bin ledger-axum").expect("how it is started");
+    let arguments = arguments.strip_prefix(" --").unwrap_or_default().split_whitespace();
+    let mut program = program_on(folder, "127.0.0.1:0");
+    Server::spawn(program.args(arguments).stderr(Stdio::null())).expect("it listens")
+}
 
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = Running(
-        Command::new(env!("CARGO_BIN_EXE_ledger-axum"))
-            .args(["--listen", "127.0.0.1:0"])
-            .current_dir(folder.path())
-            .env_remove("LATCHBOOK_MASTER_KEY")
-            .env_remove("LATCHBOOK_MASTER_KEY_FILE")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let mut line = String::new();
-    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let url = line.trim().strip_prefix("listening on ").expect("the line that says where");
-
-    let commands = commands.replacen("http://127.0.0.1:8080", url, 1);
+/// What `commands` print, with the server's own address in place of the usual one.
+fn play(folder: &Path, commands: &str, server: Option<&Server>) -> String {
+    let commands = match server {
+        None => commands.to_owned(),
+        Some(server) => commands.replacen("127.0.0.1:8080", &server.address, 1),
+    };
     let played = Command::new("bash")
         .args(["-euc", &commands])
-        .current_dir(folder.path())
+        .current_dir(folder)
         .env("NO_PROXY", "*")
         .output()
         .expect("bash, curl and python3");
-    assert_eq!(String::from_utf8_lossy(&played.stderr), "");
-    assert_eq!(String::from_utf8_lossy(&played.stdout), expected);
+    let stderr = String::from_utf8_lossy(&played.stderr);
+    // openssl shows its progress there; curl must have nothing to say.
+    assert!(played.status.success() && (server.is_none() || stderr.is_empty()), "{stderr}");
+    String::from_utf8(played.stdout).unwrap()
+}
+
+#[test]
+fn the_readme_session_prints_what_the_readme_says() {
+    let (commands, rest) = block(marked("session"), "sh");
+    let (expected, _) = block(rest, "text");
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), "cargo run --release --bin ledger-axum");
+    assert_eq!(play(folder.path(), commands, Some(&server)), expected);
+}
+
+#[test]
+fn the_readme_makes_a_live_developer() {
+    let (started, rest) = block(marked("live"), "sh");
+    let (commands, rest) = block(rest, "sh");
+    let (expected, _) = block(rest, "text");
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), started);
+    assert_eq!(play(folder.path(), commands, Some(&server)), expected);
+}
+
+#[test]
+fn the_readme_speaks_tls() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("skipped: no openssl command");
+        return;
+    }
+    let (certificate, rest) = block(marked("tls"), "sh");
+    let (started, rest) = block(rest, "sh");
+    let (commands, rest) = block(rest, "sh");
+    let (expected, _) = block(rest, "text");
+    let folder = tempfile::tempdir().unwrap();
+    play(folder.path(), certificate, None);
+    let server = start(folder.path(), started);
+    assert_eq!(play(folder.path(), commands, Some(&server)), expected);
 }

@@ -1,71 +1,15 @@
 //! The whole story over HTTP, against the real program: a session, a restart, kills, and starts that fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod support;
+
+use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-
-struct Server {
-    child: Child,
-    address: String,
-}
-
-fn program(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
-    command.current_dir(folder).env_remove("LATCHBOOK_MASTER_KEY").env_remove("LATCHBOOK_MASTER_KEY_FILE");
-    command.env("RUST_LOG", "trace").args(["--listen", "127.0.0.1:0", "--limits", "off"]);
-    command
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-        let mut child = program(folder).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on http://").expect(&line).trim().to_owned();
-        Self { child, address }
-    }
-
-    fn call(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> (u16, Value) {
-        try_call(&self.address, method, path, token, body).expect("an answer")
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    #[cfg(unix)]
-    fn stop(mut self) {
-        // An idle connection must not hold the program up.
-        let _idle = TcpStream::connect(&self.address).unwrap();
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-fn try_call(address: &str, method: &str, path: &str, token: &str, body: Option<&Value>) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    let body = body.map(Value::to_string).unwrap_or_default();
-    let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: ledger\r\n{authorization}Content-Type: application/json\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.get(9..12)?.parse().ok()?;
-    Some((status, if body.is_empty() { Value::Null } else { serde_json::from_str(body).ok()? }))
-}
+use support::{Server, text, try_call};
 
 struct Opened {
     key: String,
@@ -74,18 +18,13 @@ struct Opened {
     expires_at: String,
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().expect("a string").to_owned()
-}
-
 fn open_sandbox(server: &Server) -> Opened {
     let order = json!({"name": "Platypus Trading", "developer_id": "platypus"});
     let (status, answer) = server.call("POST", "/v1/sandbox", "", Some(&order));
     assert_eq!(status, 201, "{answer}");
     let key = text(&answer["data"]["developer"]["apiKey"]);
     let expires_at = text(&answer["data"]["expiresAt"]);
-    let exchange = json!({"developerId": "platypus", "apiKey": key});
-    let (status, issued) = server.call("POST", "/v1/developers/auth/generate-token", "", Some(&exchange));
+    let (status, issued) = server.exchange("platypus", &key);
     assert_eq!(status, 200, "{issued}");
     Opened { key, token: text(&issued["access_token"]), entity: text(&answer["data"]["entity"]["id"]), expires_at }
 }
@@ -154,10 +93,7 @@ fn a_session_survives_a_restart_and_leaves_no_secret_behind() {
     let server = Server::start(folder.path());
     let ids = listed(&server, &opened);
     assert!(ids.contains(&text(&posted["transaction"]["id"])) && ids.len() == 19);
-    let ask = |key: &str| {
-        let body = json!({"developerId": "platypus", "apiKey": key});
-        server.call("POST", "/v1/developers/auth/generate-token", "", Some(&body)).0
-    };
+    let ask = |key: &str| server.exchange("platypus", key).0;
     assert_eq!((ask(&revoked), ask(&opened.key)), (401, 200), "k10");
     server.stop();
 
@@ -172,80 +108,81 @@ fn a_session_survives_a_restart_and_leaves_no_secret_behind() {
     }
 }
 
+/// What one round of writing was told is done.
+#[derive(Default)]
+struct Acknowledged {
+    posted: Vec<String>,
+    /// Keys that were made and not asked to be revoked.
+    kept: Vec<String>,
+    /// Keys whose revocation was acknowledged.
+    revoked: Vec<String>,
+}
+
+/// Posts transactions, makes keys and revokes every second one, on two connections at once, until the server is gone.
+fn write_until_killed(address: &str, opened: &Opened, body: &Value, kill: impl FnOnce()) -> Acknowledged {
+    let new = json!({"name": "k", "scopes": ["ledger:read"], "expiresAt": opened.expires_at});
+    let call = |method, path: &str, body| try_call(address, method, path, &opened.token, body);
+    let done = Mutex::new(Acknowledged::default());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let path = format!("/v1/transactions?entityId={}", opened.entity);
+            while let Some((201, made)) = call("POST", &path, Some(body)) {
+                done.lock().unwrap().posted.push(text(&made["transaction"]["id"]));
+            }
+        });
+        scope.spawn(|| {
+            for number in 0_u64.. {
+                let Some((201, made)) = call("POST", "/v1/developers/keys", Some(&new)) else { return };
+                let key = text(&made["apiKey"]);
+                if number % 2 == 0 {
+                    done.lock().unwrap().kept.push(key);
+                    continue;
+                }
+                let removal = format!("/v1/developers/keys/{}", key.split('_').nth(2).unwrap());
+                let Some((204, _)) = call("DELETE", &removal, None) else { return };
+                done.lock().unwrap().revoked.push(key);
+            }
+        });
+        kill();
+    });
+    done.into_inner().unwrap()
+}
+
 #[test]
 fn s1_a_kill_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let opened = open_sandbox(&server);
     let body = transaction(&server, &opened);
-    let path = format!("/v1/transactions?entityId={}", opened.entity);
-    let (mut posted, mut keys) = (Vec::new(), Vec::new());
+    let mut all = Acknowledged::default();
     for round in 0..20_u64 {
         let address = server.address.clone();
-        let (first, second) = std::thread::scope(|scope| {
-            let transactions = scope.spawn(|| {
-                let calls = std::iter::from_fn(|| try_call(&address, "POST", &path, &opened.token, Some(&body)));
-                calls
-                    .take_while(|(status, _)| *status == 201)
-                    .map(|(_, made)| text(&made["transaction"]["id"]))
-                    .collect::<Vec<_>>()
-            });
-            let made = scope.spawn(|| {
-                let new = json!({"name": "k", "scopes": ["ledger:read"], "expiresAt": opened.expires_at});
-                let calls =
-                    std::iter::from_fn(|| try_call(&address, "POST", "/v1/developers/keys", &opened.token, Some(&new)));
-                calls
-                    .take_while(|(status, _)| *status == 201)
-                    .map(|(_, made)| text(&made["apiKey"]))
-                    .collect::<Vec<_>>()
-            });
-            std::thread::sleep(std::time::Duration::from_millis(60 + round * 7));
+        let done = write_until_killed(&address, &opened, &body, || {
+            std::thread::sleep(Duration::from_millis(60 + round * 7));
             server.kill();
-            (transactions.join().unwrap(), made.join().unwrap())
         });
-        posted.extend(first);
-        keys.extend(second.into_iter().last());
+        all.posted.extend(done.posted);
+        all.kept.extend(done.kept);
+        all.revoked.extend(done.revoked);
         server = Server::start(folder.path());
     }
-    let ids: std::collections::HashSet<_> = listed(&server, &opened).into_iter().collect();
-    assert!(!posted.is_empty() && !keys.is_empty());
-    assert!(posted.iter().all(|id| ids.contains(id)));
-    for key in &keys {
-        let body = json!({"developerId": "platypus", "apiKey": key});
-        assert_eq!(server.call("POST", "/v1/developers/auth/generate-token", "", Some(&body)).0, 200);
+    assert!(all.posted.len() >= 20 && all.kept.len() >= 20 && all.revoked.len() >= 10, "hardly anything was done");
+    let listed = listed(&server, &opened);
+    let ids: HashSet<_> = listed.iter().collect();
+    assert_eq!(ids.len(), listed.len(), "no transaction is there twice");
+    for id in &all.posted {
+        assert!(ids.contains(id), "transaction {id} is lost");
     }
-    println!("{} transactions and {} keys after 20 kills", posted.len(), keys.len());
-    server.kill();
-}
-
-#[test]
-fn a_start_that_fails_says_what_to_do_on_one_line_and_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("short"), "AAAA").unwrap();
-    let failed = |arguments: &[&str], key: Option<&str>, says: &str| {
-        let mut command = program(folder.path());
-        if let Some(file) = key {
-            command.env("LATCHBOOK_MASTER_KEY_FILE", file);
+    for (keys, want) in [(&all.kept, 200), (&all.revoked, 401)] {
+        for key in keys {
+            assert_eq!(server.exchange("platypus", key).0, want, "{}", &key[..28]);
         }
-        let Output { status, stderr, stdout } = command.args(arguments).output().unwrap();
-        let stderr = String::from_utf8(stderr).unwrap();
-        assert_eq!(status.code(), Some(1), "{stderr}");
-        assert!(stderr.lines().count() == 1 && stderr.contains(says) && stdout.is_empty(), "{stderr}");
-        assert!(!folder.path().join("ledger-data").exists(), "{says}");
-    };
-    failed(&["--store", "sqlite:x"], None, "--store takes redb:PATH");
-    failed(&["--store", "postgres://me:hunter2@host/db"], None, "--store takes redb:PATH");
-    failed(&[], Some("short"), "has 3 bytes, not 32");
-    failed(&[], Some("absent"), "absent");
-    failed(&["--signing-key", "live=short"], None, "the signing key `short` cannot be used");
-
-    let server = Server::start(folder.path());
-    let second = program(folder.path()).output().unwrap();
-    assert_eq!(second.status.code(), Some(1), "s9");
+    }
+    println!(
+        "after 20 kills: {} transactions, {} keys that work, {} that are revoked",
+        all.posted.len(),
+        all.kept.len(),
+        all.revoked.len()
+    );
     server.kill();
-    let data = folder.path().join("ledger-data");
-    fs::rename(data.join("master.key"), data.join("away")).unwrap();
-    let without = program(folder.path()).output().unwrap();
-    assert!(String::from_utf8_lossy(&without.stderr).contains("put it back") && without.status.code() == Some(1));
-    assert!(!data.join("master.key").exists());
 }

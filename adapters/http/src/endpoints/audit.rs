@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use latchbook_core::model::{AuditActor, AuditEvent, AuditOutcome, AuditRead, ChainId};
+use latchbook_core::model::{AuditActor, AuditEvent, AuditOutcome, AuditRead};
 use serde::Serialize;
 
 use super::failure::{Failure, json_reply};
@@ -14,8 +14,8 @@ use crate::{Gate, Reply, Request, Serves, instant};
 pub(super) async fn list(gate: &Gate, request: &Request<'_>) -> Result<Reply, Failure> {
     let caller = gate.scoped::<AuditRead>(&request.head, Serves::Any).await?;
     let wanted = List::Audit.wanted(request.head.query)?;
-    let chain = ChainId::Developer(caller.developer().clone());
-    let (events, next) = gate.authority().audit().page(&chain, wanted.after.as_ref(), wanted.size).await?;
+    let audit = gate.authority().audit();
+    let (events, next) = audit.page_of(caller.developer(), wanted.after.as_ref(), wanted.size).await?;
     json_reply(
         200,
         &EventList {

@@ -1,13 +1,17 @@
 //! The reference program on axum.
 
+mod body;
 mod routes;
 mod serve;
+mod tls;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use latchbook_ledger::api::Api;
 use latchbook_ledger::args::Args;
+use latchbook_ledger::certificate;
 use latchbook_ledger::start::{self, StartError};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<(), StartError> {
     start::check(args)?;
+    let handshakes = certificate::tls(args)?.map(tls::Handshakes::new);
     // The port comes first: a start that fails for it leaves nothing behind.
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         StartError::new(format!(
@@ -43,14 +48,17 @@ async fn run(args: &Args) -> Result<(), StartError> {
         ))
     })?;
     let address = listener.local_addr().map_err(StartError::new)?;
-    let signals = serve::Signals::new().map_err(StartError::new)?;
-    let api = start::open(args).await?;
+    let mut signals = serve::Signals::new().map_err(StartError::new)?;
+    let api = open(args).await?;
     let authority = api.gate.authority().clone();
     let upkeep = tokio::spawn(authority.upkeep());
     let mut out = io::stdout();
-    writeln!(out, "listening on http://{address}").and_then(|()| out.flush()).map_err(StartError::new)?;
-    hint(args, address);
-    serve::serve(listener, routes::router(api), signals).await.map_err(StartError::new)?;
+    let scheme = if handshakes.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    writeln!(out, "listening on {url}").and_then(|()| out.flush()).map_err(StartError::new)?;
+    hint(args, &url);
+    let patience = serve::Patience::default();
+    serve::serve(listener, handshakes, routes::router(api), patience, signals.next()).await;
     let flushed = tokio::time::timeout(std::time::Duration::from_secs(3), authority.shutdown()).await;
     upkeep.abort();
     match flushed {
@@ -60,13 +68,26 @@ async fn run(args: &Args) -> Result<(), StartError> {
     }
 }
 
-fn hint(args: &Args, address: std::net::SocketAddr) {
+/// Opens everything. A damaged file can make redb panic: what catches that panic says so in one line, and the panic's
+/// own words are for those who look for them.
+async fn open(args: &Args) -> Result<Api, StartError> {
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|panic| tracing::debug!(%panic, "panicked while starting")));
+    let args = args.clone();
+    let opened = tokio::spawn(async move { start::open(&args).await }).await;
+    std::panic::set_hook(shown);
+    opened.unwrap_or_else(|_| {
+        Err(StartError::new("the start failed by a fault of this program; RUST_LOG=debug shows it, please report it"))
+    })
+}
+
+fn hint(args: &Args, url: &str) {
     if args.sandbox_policy() != latchbook_ledger::args::Sandbox::Open {
         return;
     }
     let _ = writeln!(
         io::stderr(),
-        "open a sandbox to begin with:\n  curl -s http://{address}/v1/sandbox -H 'Content-Type: application/json' \\\n    \
+        "open a sandbox to begin with:\n  curl -s {url}/v1/sandbox -H 'Content-Type: application/json' \\\n    \
          -d '{{\"name\": \"Platypus Trading\", \"developer_id\": \"platypus\"}}'\nstop with Ctrl-C"
     );
 }

@@ -1,0 +1,29 @@
+//! The authority, tested as a host uses it, over a store in memory and a clock that the tests move.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "tests"
+)]
+
+mod support;
+
+mod audit;
+mod between;
+mod caches;
+mod clocks;
+mod elsewhere;
+mod entities;
+mod faults;
+mod keys;
+mod opening;
+mod races;
+mod sandboxes;
+mod signing_keys;
+mod staleness;
+mod unknown_outcomes;
+mod usage;
