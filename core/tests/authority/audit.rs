@@ -47,6 +47,7 @@ fn expected(name: &str, scene: &Scene) -> Vec<(ChainId, AuditAction)> {
         "developers.resume" => vec![(own(), DeveloperResumed)],
         "developers.revoke_tokens" => vec![(own(), DeveloperTokensRevoked)],
         "keys.create by the host" | "keys.create by a caller" => vec![(own(), KeyCreated)],
+        "keys.import" => vec![(own(), KeyImported)],
         "keys.revoke" => vec![(own(), KeyRevoked)],
         "exchange" | "exchange for an entity" => vec![(own(), TokenIssued)],
         "revocation.token" => vec![(own(), TokenRevoked)],
@@ -58,6 +59,10 @@ fn expected(name: &str, scene: &Scene) -> Vec<(ChainId, AuditAction)> {
         "sandboxes.create repeated" => vec![(boxed("boxed"), KeyReplaced), (boxed("boxed"), TokenIssued)],
         "signing_keys.retire_now" => {
             vec![(ChainId::System(LIVE), SigningKeyCreated), (ChainId::System(LIVE), SigningKeyRetired)]
+        }
+        "signing_keys.rotate" => vec![(ChainId::System(LIVE), SigningKeyCreated)],
+        "signing_keys.import" => {
+            vec![(ChainId::System(LIVE), SigningKeyRetiring), (ChainId::System(LIVE), SigningKeyImported)]
         }
         other => panic!("`{other}` is a change that this table does not know: add its events"),
     }
@@ -251,6 +256,12 @@ fn events_that_were_removed_swapped_or_put_in_are_found() {
     for (name, tamper, wanted) in cases {
         assert_eq!(tampered(tamper).1, Some(wanted), "{name}");
     }
+}
+
+#[test]
+fn a_tail_that_was_cut_off_before_any_checkpoint_cannot_be_seen() {
+    assert_eq!(tampered(|events| drop(events.pop())), (5, None));
+    assert_eq!(tampered(|events| events.truncate(1)), (1, None));
 }
 
 #[test]

@@ -20,6 +20,7 @@ enum Step {
     RemoveEntity,
     MakeEntity,
     Retire,
+    Rotate,
     Upkeep,
     Pass(u64),
 }
@@ -36,8 +37,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::RemoveEntity),
         2 => Just(Step::MakeEntity),
         1 => Just(Step::Retire),
-        2 => Just(Step::Upkeep),
-        3 => prop_oneof![0..3_u64, 0..400_u64, 3_000..9_000_u64].prop_map(Step::Pass),
+        2 => Just(Step::Rotate),
+        3 => Just(Step::Upkeep),
+        3 => prop_oneof![0..3_u64, 0..400_u64, 3_000..9_000_u64, Just(90_000_u64)].prop_map(Step::Pass),
     ];
     proptest::collection::vec(step, 1..24)
 }
@@ -107,6 +109,7 @@ impl Play {
                 block_on(house.authority.entities().create(&HOST, NOWHERE, developer, &new)).map(drop)
             }
             Step::Retire => house.retire(LIVE),
+            Step::Rotate => block_on(house.authority.signing_keys().rotate(LIVE)).map(drop),
             Step::Upkeep => {
                 upkeep.round();
                 Ok(())

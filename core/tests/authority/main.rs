@@ -21,6 +21,7 @@ mod entities;
 mod faults;
 mod keys;
 mod opening;
+mod own_scope;
 mod races;
 mod sandboxes;
 mod signing_keys;

@@ -9,6 +9,7 @@ use latchbook_core::authority::{NewEntity, Refusal, SandboxActor};
 use latchbook_core::model::{AuditAction, ChainId, Record, RecordKey, Rejection, Row};
 
 use crate::sandboxes::kinds;
+use crate::signing_keys::pem;
 use crate::support::{
     HOST, Holder, House, LIVE, NOWHERE, SANDBOX, Upkeep, developer, entity, idempotent, new_key, order, rejection,
 };
@@ -128,6 +129,35 @@ fn r2_under_load_only_the_retired_keys_tokens_are_refused_and_none_is_made_with_
         });
         assert!(house.admit(&house.token(&holder)).is_ok());
     }
+}
+
+#[test]
+fn r2_while_signing_keys_are_replaced_under_load_no_good_token_is_refused() {
+    let houses = two_nodes();
+    let holder = houses[0].holder("acme");
+    let (done, made) = (AtomicBool::new(false), AtomicUsize::new(0));
+    at_once(THREADS + 1, |number| {
+        let house = &houses[number % houses.len()];
+        if number == THREADS {
+            for _ in 0..6 {
+                block_on(house.authority.signing_keys().import(LIVE, &pem(Default::default()).0)).unwrap();
+                let before = made.load(Ordering::SeqCst);
+                while made.load(Ordering::SeqCst) < before + THREADS {
+                    thread::yield_now();
+                }
+            }
+            done.store(true, Ordering::SeqCst);
+            return;
+        }
+        let mut tokens = Vec::new();
+        while !done.load(Ordering::SeqCst) {
+            tokens.push(house.token(&holder));
+            made.fetch_add(1, Ordering::SeqCst);
+            for token in tokens.iter().rev().take(20) {
+                assert!(house.admit(token).is_ok(), "a good token was refused");
+            }
+        }
+    });
 }
 
 #[test]

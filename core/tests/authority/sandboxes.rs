@@ -197,6 +197,21 @@ fn a_sandbox_that_has_ended_is_removed_whole_and_its_tokens_stay_dead() {
 }
 
 #[test]
+fn t1_e16_tokens_of_a_removed_developer_are_dead_for_the_next_one_also_with_the_clock_set_back() {
+    let house = House::new();
+    let old = house.open_sandbox(&order("acme")).unwrap().token;
+    house.clock.advance(LIFETIME);
+    // No prune keeps the time from going back, but the sandbox is removed.
+    house.store.trouble(Calls::Commits, Trouble::Fails, 0..1);
+    Upkeep::of(&house.authority).round();
+    assert!(house.store.heal() && kinds(&house, "acme").is_empty());
+    let house = house.restarted(START);
+    let new = house.open_sandbox(&order("acme")).unwrap().token;
+    assert_eq!(revoked(house.admit(old.expose())), RevokedBy::Developer);
+    assert!(house.admit(new.expose()).is_ok());
+}
+
+#[test]
 fn the_use_of_a_key_that_was_removed_with_its_sandbox_leaves_nothing_behind() {
     let house = House::new();
     let opened = house.open_sandbox(&order("acme")).unwrap();

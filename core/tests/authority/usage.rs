@@ -71,6 +71,20 @@ fn a_guarded_request_reads_and_writes_nothing() {
 }
 
 #[test]
+fn a_token_that_rested_for_a_while_is_counted_again() {
+    let house = House::new();
+    let acme = house.holder("acme");
+    let token = house.token(&acme);
+    for used in 1..=3 {
+        house.admit(&token).unwrap();
+        for _ in 0..3 {
+            block_on(house.authority.shutdown()).unwrap();
+        }
+        assert_eq!(counted(&house, &acme), (used, 1));
+    }
+}
+
+#[test]
 fn counts_that_cannot_be_written_are_kept_and_written_later() {
     let house = House::new();
     let acme = house.holder("acme");
