@@ -130,6 +130,7 @@ impl Gate {
 
     /// The field of a request that holds its id, where the host named one.
     #[must_use]
+    #[inline]
     pub fn request_id_field(&self) -> Option<&str> {
         self.policy.request_id_field.as_deref()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::checkpoints::{CheckpointSink, LogSink};
 use super::limits::Limits;
-use super::{Authority, Fault, ImportError, Refusal};
+use super::{Fault, ImportError, Refusal};
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, SystemClock};
 use crate::entity_scope::EntityScope;
@@ -252,25 +252,7 @@ impl AuthorityBuilder {
         self.checkpoint_sink = sink;
         self
     }
-
-    /// Opens the store, sets it up where it is new, and reads what decisions need.
-    ///
-    /// # Errors
-    /// [`BuildError`], which says what is wrong and what to do. Nothing is changed then.
-    pub async fn build(self) -> Result<Authority, BuildError> {
-        let mut tries = 0;
-        loop {
-            // Another process may set the same store up at the same time; then it is one that is set up.
-            match super::open::open(&self).await {
-                Err(BuildError::Store(StoreError::Conflict)) if tries < TRIES => tries += 1,
-                opened => return opened,
-            }
-        }
-    }
 }
-
-/// How often a store that changes meanwhile is opened again.
-const TRIES: u8 = 16;
 
 /// An authority could not be built.
 #[derive(Debug, thiserror::Error)]

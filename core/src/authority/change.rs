@@ -143,7 +143,7 @@ impl Inner {
         announcing.settle();
         if changed && let Err(error) = self.load_issuers().await {
             // It is done. Nothing is verified or issued before the keys are read.
-            tracing::warn!(%error, "a changed signing key could not be read yet");
+            tracing::warn!(error = ?error.to_string(), "a changed signing key could not be read yet");
         }
         Ok(true)
     }

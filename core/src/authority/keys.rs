@@ -64,7 +64,8 @@ impl Keys<'_> {
             };
             let owner = inner.store.get_one(RecordKey::Developer(developer.clone())).await?;
             set.expect(&owner.ok_or(Rejection::NotFound)?);
-            let created = inner.new_key(&mut set, developer, new, grant, made_by)?;
+            let id = random::key_id(&*inner.random)?;
+            let created = inner.new_key(&mut set, developer, id, new, grant, made_by)?;
             inner.audit_new_key(&mut set, actor, source, AuditAction::KeyCreated, &created.key)?;
             if inner.commit(set, &mut tries).await? {
                 return Ok(created);
@@ -238,11 +239,11 @@ impl Inner {
         &self,
         set: &mut ChangeSet,
         developer: &DeveloperRef,
+        id: KeyId,
         new: &NewKey,
         grant: ScopeGrant,
         made_by: Option<KeyId>,
     ) -> Result<CreatedKey, Refusal> {
-        let id = random::key_id(&*self.random)?;
         let (text, current) = self.new_key_text(developer, id, FIRST_GENERATION)?;
         let key = self.insert_key(set, developer, (id, current), new, grant, made_by);
         Ok(CreatedKey { key, text })

@@ -12,7 +12,7 @@ use super::limits::LimitTables;
 use super::now::Time;
 use super::reach::ReachCache;
 use super::secrets::{OpenError, Secrets};
-use super::signing_keys::NewSigningKey;
+use super::signing_key_records::NewSigningKey;
 use super::token_cache::TokenCache;
 use super::turnover::PUBLISHED_AHEAD;
 use super::usage::{RefusedExchanges, Usage};
@@ -30,7 +30,27 @@ use crate::seal::{SealPurpose, Vault};
 /// The longest life that any policy may give a token, in seconds: a day.
 const LONGEST_LIFETIME: u64 = 86_400;
 
-pub(super) async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
+/// How often a store that changes meanwhile is opened again.
+const TRIES: u8 = 16;
+
+impl AuthorityBuilder {
+    /// Opens the store, sets it up where it is new, and reads what decisions need.
+    ///
+    /// # Errors
+    /// [`BuildError`], which says what is wrong and what to do. Nothing is changed then.
+    pub async fn build(self) -> Result<Authority, BuildError> {
+        let mut tries = 0;
+        loop {
+            // Another process may set the same store up at the same time; then it is one that is set up.
+            match open(&self).await {
+                Err(BuildError::Store(StoreError::Conflict)) if tries < TRIES => tries += 1,
+                opened => return opened,
+            }
+        }
+    }
+}
+
+async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
     let store = builder.store.clone().ok_or(BuildError::NoStore)?;
     let config = config(builder)?;
     let time = Time::new(Arc::clone(&builder.clock));

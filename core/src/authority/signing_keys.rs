@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use super::change::{Event, Tries};
-use super::turnover::{in_state, replace};
+use super::change::Tries;
+use super::signing_key_records::{Held, NewSigningKey, in_state, replace};
 use super::{Fault, Inner, Refusal};
-use crate::jose::{KeyError, SigningPair};
+use crate::jose::KeyError;
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Provenance, Record,
-    Rejection, Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source, UnixTime,
+    Algorithm, AuditActor, ChangeSet, EnvironmentName, Provenance, Record, Rejection, SecretText, SigningKey,
+    SigningKeyId, SigningKeyState,
 };
-use crate::seal::SealPurpose;
 
 /// Signing keys: list, import, rotate, retire.
 #[derive(Clone, Copy)]
@@ -160,99 +159,9 @@ pub enum ImportError {
     Refusal(#[from] Refusal),
 }
 
-/// A private key that the store does not hold yet.
-pub(super) struct NewSigningKey {
-    pair: SigningPair,
-    private: SecretBytes,
-    provenance: Provenance,
-}
-
-impl NewSigningKey {
-    /// A fresh one.
-    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, Refusal> {
-        let (pair, private) =
-            SigningPair::generate(algorithm).map_err(|_| Fault::Internal("a signing key could not be generated"))?;
-        Ok(Self { pair, private, provenance: Provenance::Generated })
-    }
-
-    /// The one in `pem`.
-    fn import(pem: &SecretText) -> Result<Self, KeyError> {
-        let (pair, private) = SigningPair::from_pem(pem)?;
-        Ok(Self { pair, private, provenance: Provenance::Imported })
-    }
-
-    pub(super) fn id(&self) -> &SigningKeyId {
-        self.pair.id()
-    }
-}
-
 impl Inner {
-    /// Adds a new key to `set`, to sign or to wait.
-    pub(super) fn add_signing_key(
-        &self,
-        set: &mut ChangeSet,
-        environment: EnvironmentName,
-        new: &NewSigningKey,
-        state: SigningKeyState,
-        actor: AuditActor,
-    ) -> Result<(), Refusal> {
-        let context = new.id().as_str().as_bytes();
-        let private = self.secrets()?.seal(&*self.random, SealPurpose::SigningKey, context, &new.private)?;
-        let action = match new.provenance {
-            Provenance::Generated => AuditAction::SigningKeyCreated,
-            Provenance::Imported => AuditAction::SigningKeyImported,
-        };
-        let public = new.pair.public().clone();
-        let use_now = if state == SigningKeyState::Next { "next" } else { "active" };
-        let details = [("alg", public.algorithm().name()), ("state", use_now)];
-        self.announce_signing_key(set, environment, new.id(), actor, action, &details)?;
-        set.insert.push(Record::SigningKey(SigningKey {
-            environment,
-            id: new.id().clone(),
-            public,
-            private,
-            state,
-            provenance: new.provenance,
-            created_at: set.at,
-        }));
-        Ok(())
-    }
-
-    /// Adds the change of a key's state to `set`.
-    pub(super) fn change_signing_key(
-        &self,
-        set: &mut ChangeSet,
-        (mut key, revision): (SigningKey, Revision),
-        state: SigningKeyState,
-        actor: AuditActor,
-    ) -> Result<(), Refusal> {
-        let (action, until) = match state {
-            SigningKeyState::Retired => (AuditAction::SigningKeyRetired, None),
-            SigningKeyState::Retiring { until } => (AuditAction::SigningKeyRetiring, Some(until.to_string())),
-            SigningKeyState::Active | SigningKeyState::Next => (AuditAction::SigningKeyActivated, None),
-        };
-        let details: Vec<_> = until.iter().map(|until| ("until", until.as_str())).collect();
-        self.announce_signing_key(set, key.environment, &key.id, actor, action, &details)?;
-        key.state = state;
-        replace(set, Record::SigningKey(key), revision);
-        Ok(())
-    }
-
-    /// When the last token is over that a key can have signed which signs no more from `set` on. Another process may
-    /// sign with it until it has read the feed, and a request may be under way.
-    pub(super) fn last_token_ends(&self, set: &ChangeSet) -> UnixTime {
-        let policy = &self.config.policy;
-        let unaware = self.config.max_staleness.as_secs().saturating_add(policy.leeway.as_seconds());
-        set.at.plus(policy.longest_lifetime.as_seconds()).plus(unaware).plus(UNDER_WAY)
-    }
-
     /// Adds to `set` that another key signs in place of `active`.
-    fn sign_with_another(
-        &self,
-        set: &mut ChangeSet,
-        active: &(SigningKey, Revision),
-        successor: Option<&(SigningKey, Revision)>,
-    ) -> Result<(), Refusal> {
+    fn sign_with_another(&self, set: &mut ChangeSet, active: &Held, successor: Option<&Held>) -> Result<(), Refusal> {
         // One that cannot sign would leave nothing that does.
         if let Some(successor) = successor.filter(|(key, _)| self.open_signer(key).is_ok()) {
             return self.change_signing_key(set, successor.clone(), SigningKeyState::Active, AuditActor::Host);
@@ -264,21 +173,4 @@ impl Inner {
         let new = NewSigningKey::generate(algorithm)?;
         self.add_signing_key(set, active.0.environment, &new, SigningKeyState::Active, AuditActor::Host)
     }
-
-    fn announce_signing_key(
-        &self,
-        set: &mut ChangeSet,
-        environment: EnvironmentName,
-        id: &SigningKeyId,
-        actor: AuditActor,
-        action: AuditAction,
-        details: &[(&str, &str)],
-    ) -> Result<(), Refusal> {
-        self.announce(set, Announcement::SigningKeyChanged { environment, key: id.clone() });
-        let chain = ChainId::System(environment);
-        self.audit(set, Event { chain, actor, source: Source::UNKNOWN, action, subject: id.as_str(), details })
-    }
 }
-
-/// How long a request that has its signing key may take to sign with it, in seconds.
-const UNDER_WAY: u64 = 60;

@@ -4,16 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::change::Tries;
-use super::signing_keys::NewSigningKey;
-use super::upkeep::report;
+use super::signing_key_records::{Held, NewSigningKey, in_state, replace};
 use super::{Inner, Refusal};
 use crate::check::{TurnoverPolicy, TurnoverStep, check_turnover};
 use crate::jose::KEY_SET_MAX_AGE;
 use crate::key_store::KeyStoreExt as _;
-use crate::model::{
-    AuditActor, ChangeSet, EnvironmentName, Expectation, Lifetime, Record, Revision, SigningKey, SigningKeyId,
-    SigningKeyState,
-};
+use crate::model::{AuditActor, EnvironmentName, Lifetime, Record, SigningKey, SigningKeyId, SigningKeyState};
 
 /// How long a successor is published before it signs, in seconds: a day, so that slow caches and people see it too.
 pub(super) const PUBLISHED_AHEAD: u64 = 86_400;
@@ -27,8 +23,6 @@ pub(super) struct Observed {
     old: HashSet<SigningKeyId>,
 }
 
-type Held = (SigningKey, Revision);
-
 impl Inner {
     /// Takes the step that is due in each environment, if one is. Another process may take it first: then the next call
     /// finds what is due after it.
@@ -37,11 +31,14 @@ impl Inner {
         observed.waiting.retain(|id, _| keys.iter().any(|(key, _)| key.id == *id));
         self.retire_ended_signing_keys(&keys).await?;
         let here = |environment| !self.issuers.is_foreign(environment);
+        // One environment whose step fails must not keep the others.
+        let mut failed = Ok(());
         for environment in self.config.environments.keys().copied().filter(|name| here(*name)) {
-            let turned = self.turn_over(environment, &keys, observed).await;
-            report("turning a signing key over", turned);
+            if let Err(refusal) = self.turn_over(environment, &keys, observed).await {
+                failed = Err(refusal);
+            }
         }
-        Ok(())
+        failed
     }
 
     async fn turn_over(
@@ -131,15 +128,4 @@ fn say_once_that_it_is_old(imported: &SigningKey, observed: &mut Observed) {
     if observed.old.insert(id.clone()) {
         tracing::warn!(%environment, key = %id, "the imported signing key is past its lifetime: import its successor");
     }
-}
-
-/// The oldest key of `environment` in this state.
-pub(super) fn in_state(keys: &[Held], environment: EnvironmentName, state: SigningKeyState) -> Option<&Held> {
-    keys.iter().find(|(key, _)| key.environment == environment && key.state == state)
-}
-
-/// Puts `record` in place of the one that was read at `revision`.
-pub(super) fn replace(set: &mut ChangeSet, record: Record, revision: Revision) {
-    set.expect.push(Expectation { key: record.key(), revision: Some(revision) });
-    set.update.push(record);
 }

@@ -171,7 +171,7 @@ impl Inner {
     }
 }
 
-pub(super) fn report(task: &'static str, done: Result<(), Refusal>) {
+fn report(task: &'static str, done: Result<(), Refusal>) {
     if let Err(refusal) = done {
         tracing::warn!(refusal = ?refusal.to_string(), task, "upkeep failed and will try again");
     }

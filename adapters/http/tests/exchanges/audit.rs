@@ -1,8 +1,15 @@
 //! The audit: an event in the same commit as every change, on one line, and no change without it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
-use latchbook_core::authority::{Actor, NewEntity, Refusal};
-use latchbook_core::model::{DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, Source, TokenId};
+use latchbook_core::authority::{Actor, ImportError, NewEntity, Refusal};
+use latchbook_core::check::NewKey;
+use latchbook_core::jose::SigningPair;
+use latchbook_core::model::{
+    Algorithm, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, Metadata, ScopeSet, SecretText, Source,
+    TokenId,
+};
 use latchbook_http::Reply;
 use serde_json::json as object;
 
@@ -27,7 +34,7 @@ fn by_host<T>(done: Result<T, Refusal>) -> Result<(), u16> {
     }
 }
 
-/// Every change of state that there is, in an order in which each is possible.
+/// The changes of state that somebody can ask for, in an order in which each is possible.
 fn changes(token: &str) -> Vec<Change<'_>> {
     const HOST: Actor<'static> = Actor::Host;
     const SOURCE: Source = Source::UNKNOWN;
@@ -76,6 +83,21 @@ fn changes(token: &str) -> Vec<Change<'_>> {
             }),
         ),
         (
+            "key.imported",
+            Box::new(|house| {
+                let keys = house.authority.keys();
+                let new = NewKey {
+                    name: "drawn".to_owned(),
+                    scopes: ScopeSet::parse("ledger:read").expect("scopes"),
+                    expires_at: None,
+                    allowed_ips: Vec::new(),
+                    metadata: Metadata::default(),
+                };
+                let text = keys.draw(EnvironmentName::LIVE).expect("a text");
+                by_host(block_on(keys.import(&HOST, SOURCE, &fresh(), &text, &new)))
+            }),
+        ),
+        (
             "entity.created",
             Box::new(|house| {
                 let new = NewEntity { id: Some(entity()), legal_name: "An entity".to_owned() };
@@ -98,11 +120,33 @@ fn changes(token: &str) -> Vec<Change<'_>> {
             Box::new(|house| by_host(block_on(house.authority.developers().resume(&HOST, SOURCE, &fresh())))),
         ),
         (
+            "developer.tokens_revoked",
+            Box::new(|house| by_host(block_on(house.authority.developers().revoke_tokens(&HOST, SOURCE, &fresh())))),
+        ),
+        (
             "token.revoked",
             Box::new(|house| {
                 let id = TokenId::parse("revoked000000000000000").expect("an id");
                 let until = house.authority.now().plus(60);
                 by_host(block_on(house.authority.revocation().token(&HOST, SOURCE, &fresh(), id, until)))
+            }),
+        ),
+        (
+            "signing_key.created",
+            Box::new(|house| by_host(block_on(house.authority.signing_keys().rotate(EnvironmentName::LIVE)))),
+        ),
+        (
+            "signing_key.imported",
+            Box::new(|house| {
+                let (_, der) = SigningPair::generate(Algorithm::EdDsa).expect("a key");
+                let body = STANDARD.encode(der.expose());
+                let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+                let (keys, pem) = (house.authority.signing_keys(), SecretText::new(pem));
+                match block_on(keys.import(EnvironmentName::LIVE, &pem)) {
+                    Ok(_) => Ok(()),
+                    Err(ImportError::Refusal(Refusal::Fault(_))) => Err(503),
+                    Err(other) => panic!("{other}"),
+                }
             }),
         ),
         (

@@ -99,7 +99,7 @@ impl Connection {
         });
         let served = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
         if let Err(error) = served {
-            tracing::debug!(%error, "connection ended early");
+            tracing::debug!(error = ?error.to_string(), "connection ended early");
         }
     }
 }

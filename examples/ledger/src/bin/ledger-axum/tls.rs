@@ -50,7 +50,7 @@ impl Handshakes {
                 ended = handshake => match ended {
                     Ok(Ok(stream)) => Some(stream),
                     Ok(Err(error)) => {
-                        tracing::debug!(%error, "TLS handshake failed");
+                        tracing::debug!(error = ?error.to_string(), "TLS handshake failed");
                         None
                     }
                     Err(_) => None,

@@ -1,7 +1,7 @@
 //! Sandboxes that have ended: cleared where their data was made, then removed whole.
 
-use super::change::{Event, Tries};
-use super::{Inner, Refusal};
+use super::super::change::{Event, Tries};
+use super::super::{Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
     Announcement, AuditAction, AuditActor, ChainId, ChangeSet, DeveloperRef, Index, Record, RecordKey, Row,
@@ -10,7 +10,7 @@ use crate::model::{
 
 impl Inner {
     /// Removes the sandboxes that have ended, whole.
-    pub(super) async fn remove_ended_sandboxes(&self) -> Result<(), Refusal> {
+    pub(in super::super) async fn remove_ended_sandboxes(&self) -> Result<(), Refusal> {
         let now = self.set_now()?;
         let page = self.store.page(&Index::SandboxesEnding, None, 100).await?;
         // One that cannot be removed must not keep the others.
