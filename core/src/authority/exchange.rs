@@ -100,8 +100,7 @@ impl Inner {
                 self.usage.cell(&key.developer().reference, key.key().id).count_exchange();
                 return Ok(issued);
             }
-            // A signing key may have changed that is not known here yet.
-            self.read_feed().await?;
+            self.read_again().await?;
         }
     }
 

@@ -116,6 +116,13 @@ impl Inner {
         if self.issuers.outdated() { self.load_issuers().await } else { Ok(()) }
     }
 
+    /// Reads what a token's commit relies on besides what was gathered for it, after another change came first: the feed,
+    /// and the signing keys, whose records may have been written anew without a word in the feed.
+    pub(super) async fn read_again(&self) -> Result<(), StoreError> {
+        self.read_feed().await?;
+        self.load_issuers().await
+    }
+
     /// Reads the feed to its end.
     pub(super) async fn read_feed(&self) -> Result<(), StoreError> {
         let (at, monotonic) = (self.now(), self.time.monotonic());

@@ -4,12 +4,18 @@ use futures_executor::block_on;
 use latchbook_core::Actor;
 use latchbook_core::authority::{NewEntity, Refusal};
 use latchbook_core::jose::CompactToken;
-use latchbook_core::model::{AuditAction, ChainId, DeveloperStatus, EntityRef, Rejection, RevokedBy, SigningKeyState};
+use latchbook_core::key_store::{KeyStore as _, KeyStoreExt as _};
+use latchbook_core::model::{
+    AuditAction, ChainId, ChangeSet, DeveloperStatus, EntityRef, Expectation, Record, Rejection, RevokedBy,
+    SigningKeyState,
+};
+use latchbook_core::random::{self, SystemRandom};
 
 use crate::sandboxes::{holder, kinds};
 use crate::signing_keys::pem;
 use crate::support::{
-    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, Upkeep, developer, entity, idempotent, new_key, order, rejection,
+    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, START, Upkeep, developer, entity, idempotent, new_key, order,
+    rejection,
 };
 
 /// A house where another acts once, just before the first commit to come.
@@ -47,6 +53,26 @@ fn r2_an_exchange_that_signed_before_its_key_was_retired_signs_again() {
     assert!(house.admit(&token).is_ok());
     assert_eq!(actions(&house, &acme).last(), Some(&AuditAction::TokenIssued));
     assert_eq!(house.store.left(), 0);
+}
+
+#[test]
+fn a_signing_key_whose_record_was_written_anew_signs_on() {
+    let house = House::new();
+    let acme = house.holder("acme");
+    let boxed = idempotent("boxed", 'k');
+    house.open_sandbox(&boxed).unwrap();
+    // A node that has read all that the feed says.
+    let house = house.restarted(START);
+    // As an operator's tool would, which seals every private key anew.
+    for (key, revision) in block_on(house.store.memory().signing_keys()).unwrap() {
+        let record = Record::SigningKey(key);
+        let mut set = ChangeSet::new(random::change_id(&SystemRandom::new()).unwrap(), house.authority.now());
+        set.expect.push(Expectation { key: record.key(), revision: Some(revision) });
+        set.update.push(record);
+        block_on(house.store.memory().commit(set)).unwrap();
+    }
+    assert!(house.exchange(&acme).is_ok());
+    assert!(!house.open_sandbox(&boxed).unwrap().created);
 }
 
 #[test]

@@ -46,8 +46,7 @@ impl Opening<'_> {
             if inner.commit(set, &mut tries).await? {
                 return Ok(opened);
             }
-            // A signing key may have changed that is not known here yet.
-            inner.read_feed().await?;
+            inner.read_again().await?;
         }
     }
 

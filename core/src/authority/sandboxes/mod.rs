@@ -68,7 +68,7 @@ impl Sandboxes<'_> {
             return opened;
         }
         // Another came first: perhaps the same order, sent twice at once; perhaps a signing key changed meanwhile.
-        self.inner.read_feed().await?;
+        self.inner.read_again().await?;
         match opening.repeat().await? {
             Some(repeated) => Ok(repeated),
             None => opening.open().await,

@@ -62,8 +62,7 @@ impl Opening<'_> {
                     expires_at: sandbox.expires_at,
                 }));
             }
-            // A signing key may have changed that is not known here yet.
-            inner.read_feed().await?;
+            inner.read_again().await?;
         }
     }
 
