@@ -21,7 +21,7 @@ use latchbook_core::model::{Algorithm, Metadata, ScopeSet, Source};
 use serde_json::json;
 
 use support::log::Log;
-use support::signing::{Owner, jwk, pair};
+use support::signing::{jwk, pair};
 use support::wire::{Raw, serve};
 use support::{Answer, Holder, LIVE, World};
 
@@ -46,8 +46,7 @@ async fn a7_nobody_is_called_for_a_key() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.set_nonblocking(true).expect("a listener");
     let url = format!("http://{}/keys.json", listener.local_addr().unwrap());
-    let ((ours, ours_pem), (attacker, _)) =
-        (pair(Algorithm::EdDsa, Owner::Live), pair(Algorithm::EdDsa, Owner::Attacker));
+    let ((ours, ours_pem), (attacker, _)) = (pair(Algorithm::EdDsa), pair(Algorithm::EdDsa));
     let world = World::open_with(|builder| builder.signing_key(LIVE, ours_pem)).await;
     let holder = world.holder(LIVE, "acme").await;
     let good = world.token(&holder).await;

@@ -1,40 +1,42 @@
 //! Signing keys for hostile tokens, and their public halves in every form that an attacker may have.
 
+use std::process::Command;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD as BASE64URL};
 use latchbook_core::jose::SigningPair;
 use latchbook_core::model::{Algorithm, PublicKey, SecretText};
 use serde_json::json;
 
-/// Whose key it is.
-#[derive(Clone, Copy)]
-pub enum Owner {
-    Live,
-    Sandbox,
-    Attacker,
-    Retired,
-}
-
-/// A key of `owner` and its PEM: fresh, but for RSA, which nothing here can generate.
-pub fn pair(algorithm: Algorithm, owner: Owner) -> (SigningPair, SecretText) {
+/// A fresh key and its PEM. An RSA key is made by openssl, since nothing here can generate one.
+pub fn pair(algorithm: Algorithm) -> (SigningPair, SecretText) {
     let pem = match algorithm {
         Algorithm::EdDsa | Algorithm::Es256 => {
             let (_, der) = SigningPair::generate(algorithm).expect("a key");
             let body = STANDARD.encode(der.expose());
             format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
         }
-        Algorithm::Rs256 => match owner {
-            Owner::Live => include_str!("../test_keys/rsa3072_test_live.pem"),
-            Owner::Sandbox => include_str!("../test_keys/rsa3072_test_sandbox.pem"),
-            Owner::Attacker => include_str!("../test_keys/rsa3072_test_attacker.pem"),
-            Owner::Retired => include_str!("../test_keys/rsa3072_test_retired.pem"),
+        Algorithm::Rs256 => {
+            let made = openssl(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"]);
+            made.expect("a key by openssl")
         }
-        .to_owned(),
     };
     let pem = SecretText::new(pem);
     let (pair, _) = SigningPair::from_pem(&pem).expect("a key");
     assert_eq!(pair.public().algorithm(), algorithm);
     (pair, pem)
+}
+
+/// Whether a key of this algorithm can be made here.
+pub fn can_make(algorithm: Algorithm) -> bool {
+    algorithm != Algorithm::Rs256 || openssl(&["version"]).is_some()
+}
+
+/// What openssl prints; `None` where there is none.
+fn openssl(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("openssl").args(arguments).output().ok()?;
+    assert!(output.status.success(), "openssl {arguments:?}");
+    Some(String::from_utf8(output.stdout).expect("text"))
 }
 
 /// The public key as raw bytes (RSA: as RSAPublicKey, RFC 8017 §A.1.1), and as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
