@@ -106,7 +106,7 @@ fn e13_equal_ids_in_two_environments_are_two_entities() {
 }
 
 #[test]
-fn e14_e21_e22_an_exchange_narrows_and_never_widens() {
+fn k12_e14_e21_e22_an_exchange_narrows_and_never_widens() {
     let house = House::new();
     let (acme, _) = two_developers(&house);
     let narrow = house.key_of(&acme.developer, |new| new.scopes = new_key("ledger:read").scopes);
