@@ -1,18 +1,14 @@
-//! Time: the one room that reads the system's clocks and waits.
+//! Time: the one room that reads the system's clocks.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::fmt::{self, Debug};
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+mod timer;
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::model::UnixTime;
+pub use timer::{Beginning, Sleep, Timer, within};
 
-/// A future that ends after a while.
-pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+use crate::model::UnixTime;
 
 /// Both clocks, and a way to wait.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -20,6 +16,10 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn now(&self) -> UnixTime;
     /// Time since some fixed instant; it never goes back.
     fn monotonic(&self) -> Duration;
+    /// Both of them.
+    fn both(&self) -> (UnixTime, Duration) {
+        (self.now(), self.monotonic())
+    }
     /// A future that ends after `duration`.
     fn sleep(&self, duration: Duration) -> Sleep;
 }
@@ -29,6 +29,8 @@ pub trait Clock: Debug + Send + Sync + 'static {
 pub struct SystemClock {
     started: Instant,
     timer: Timer,
+    /// The wall clock as it was read last, and in which millisecond.
+    latest: Latest,
 }
 
 impl SystemClock {
@@ -36,7 +38,7 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
     pub fn new() -> Self {
-        Self { started: Instant::now(), timer: Timer::new() }
+        Self { started: Instant::now(), timer: Timer::new(), latest: Latest::default() }
     }
 }
 
@@ -58,212 +60,74 @@ impl Clock for SystemClock {
         self.started.elapsed()
     }
 
+    /// Reads the wall clock once in a millisecond at most: busy servers ask oftener, and for whole seconds.
+    fn both(&self) -> (UnixTime, Duration) {
+        let monotonic = self.monotonic();
+        (self.latest.in_millisecond_of(monotonic, || self.now()), monotonic)
+    }
+
     fn sleep(&self, duration: Duration) -> Sleep {
         self.timer.sleep(duration)
     }
 }
 
-/// What `future` gives, or `None` if `sleep` ends first.
-pub async fn within<F: Future>(sleep: Sleep, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut sleep = sleep;
-    poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
+/// Seconds of the wall clock, with the millisecond of their reading in the low bits: one word, so that both fit. The
+/// milliseconds come round every 18 hours; 0 is no reading.
+#[derive(Debug, Default)]
+struct Latest(AtomicU64);
+
+const MILLISECOND_BITS: u32 = 26;
+const MILLISECONDS: u64 = (1 << MILLISECOND_BITS) - 1;
+
+impl Latest {
+    fn in_millisecond_of(&self, monotonic: Duration, read: impl FnOnce() -> UnixTime) -> UnixTime {
+        let passed = monotonic.as_secs().saturating_mul(1_000).saturating_add(u64::from(monotonic.subsec_millis()));
+        let millisecond = passed % MILLISECONDS + 1;
+        let latest = self.0.load(Ordering::Relaxed);
+        if latest & MILLISECONDS == millisecond {
+            return UnixTime::from_seconds(latest >> MILLISECOND_BITS);
         }
-        sleep.as_mut().poll(context).map(|()| None)
-    })
-    .await
-}
-
-/// An instant to count from, for [`Timer::sleep_from`].
-#[derive(Clone, Copy, Debug)]
-pub struct Beginning(Instant);
-
-impl Beginning {
-    /// The present.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
-    pub fn now() -> Self {
-        Self(Instant::now())
+        let now = read();
+        self.0.store(now.seconds() << MILLISECOND_BITS | millisecond, Ordering::Relaxed);
+        now
     }
-}
-
-/// Wakes futures at their time, from one thread of its own.
-#[derive(Default)]
-pub struct Timer {
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    alarms: BinaryHeap<Reverse<Alarm>>,
-    running: bool,
-    closed: bool,
-}
-
-struct Alarm {
-    at: Instant,
-    sleeper: Arc<Mutex<Sleeper>>,
-}
-
-#[derive(Default)]
-struct Sleeper {
-    over: bool,
-    waker: Option<Waker>,
-}
-
-impl Timer {
-    /// A timer without a thread; the first sleep starts it.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// A future that ends after `duration`; at once, should the system refuse the timer its thread.
-    #[must_use]
-    pub fn sleep(&self, duration: Duration) -> Sleep {
-        self.sleep_from(Beginning::now(), duration)
-    }
-
-    /// The same, counted from `beginning`: however much of it has passed, the end is the same.
-    #[must_use]
-    pub fn sleep_from(&self, beginning: Beginning, duration: Duration) -> Sleep {
-        let sleeper = Arc::new(Mutex::new(Sleeper::default()));
-        let Some(at) = beginning.0.checked_add(duration) else {
-            return Box::pin(std::future::pending());
-        };
-        if !self.start() {
-            return Box::pin(std::future::ready(()));
-        }
-        lock(&self.shared.state).alarms.push(Reverse(Alarm { at, sleeper: Arc::clone(&sleeper) }));
-        self.shared.changed.notify_one();
-        Box::pin(poll_fn(move |context| {
-            let mut sleeper = lock(&sleeper);
-            if sleeper.over {
-                return Poll::Ready(());
-            }
-            sleeper.waker = Some(context.waker().clone());
-            Poll::Pending
-        }))
-    }
-
-    fn start(&self) -> bool {
-        let mut state = lock(&self.shared.state);
-        if !state.running {
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("latchbook-timer".to_owned());
-            state.running = thread.spawn(move || shared.run()).is_ok();
-        }
-        state.running
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        lock(&self.shared.state).closed = true;
-        self.shared.changed.notify_one();
-    }
-}
-
-impl Debug for Timer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Timer")
-    }
-}
-
-impl Shared {
-    #[expect(clippy::disallowed_methods, reason = "this is the room that reads clocks")]
-    fn run(&self) {
-        let mut state = lock(&self.state);
-        loop {
-            let now = Instant::now();
-            while let Some(Reverse(next)) = state.alarms.peek()
-                && (next.at <= now || state.closed)
-            {
-                let due = state.alarms.pop();
-                if let Some(Reverse(alarm)) = due {
-                    let mut sleeper = lock(&alarm.sleeper);
-                    sleeper.over = true;
-                    if let Some(waker) = sleeper.waker.take() {
-                        waker.wake();
-                    }
-                }
-            }
-            if state.closed {
-                return;
-            }
-            state = match state.alarms.peek() {
-                Some(Reverse(next)) => {
-                    let wait = next.at.saturating_duration_since(now);
-                    self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-    }
-}
-
-impl PartialEq for Alarm {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Alarm {}
-
-impl PartialOrd for Alarm {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Alarm {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every critical section here leaves the value whole, so a poisoned lock is still good.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures_executor::block_on;
 
     #[test]
-    fn a_sleep_ends_after_its_time_and_the_earlier_one_first() {
-        let clock = SystemClock::new();
-        let long = clock.sleep(Duration::from_secs(3600));
-        let before = clock.monotonic();
-        block_on(clock.sleep(Duration::from_millis(20)));
-        assert!(clock.monotonic() - before >= Duration::from_millis(20));
-        assert_eq!(block_on(within(clock.sleep(Duration::from_millis(5)), long)), None);
+    fn the_wall_clock_is_read_once_in_a_millisecond() {
+        let latest = Latest::default();
+        let day = 86_400_000;
+        let cases: [(u64, u64, u64); 8] = [
+            // Microseconds passed, what the wall clock shows, what is said.
+            (0, 100, 100),
+            (999, 101, 100),
+            (1_000, 101, 101),
+            (1_001, 90, 101),
+            (2_000, 90, 90),
+            (2_999, UnixTime::MAX.seconds(), 90),
+            (3_000, UnixTime::MAX.seconds(), UnixTime::MAX.seconds()),
+            (day * 1_000, 7, 7),
+        ];
+        for (passed, shown, said) in cases {
+            let now = latest.in_millisecond_of(Duration::from_micros(passed), || UnixTime::from_seconds(shown));
+            assert_eq!(now.seconds(), said, "after {passed} us");
+        }
     }
 
     #[test]
-    fn a_sleep_from_an_earlier_beginning_ends_when_that_is_long_enough_ago() {
+    fn both_clocks_are_those_that_are_read_alone() {
         let clock = SystemClock::new();
-        let (before, beginning) = (clock.monotonic(), Beginning::now());
-        block_on(clock.timer.sleep_from(beginning, Duration::from_millis(20)));
-        assert!(clock.monotonic() - before >= Duration::from_millis(20));
-        block_on(clock.timer.sleep_from(beginning, Duration::from_millis(10)));
-    }
-
-    #[test]
-    fn dropping_the_timer_ends_its_sleeps() {
-        let timer = Timer::new();
-        let sleep = timer.sleep(Duration::from_secs(3600));
-        drop(timer);
-        block_on(sleep);
+        for _ in 0..1_000 {
+            let before = (clock.now(), clock.monotonic());
+            let both = clock.both();
+            let after = (clock.now(), clock.monotonic());
+            assert!(before.1 <= both.1 && both.1 <= after.1);
+            // A second may begin in the millisecond that the wall clock was read in.
+            assert!(before.0 <= both.0.plus(1) && both.0 <= after.0);
+        }
     }
 }

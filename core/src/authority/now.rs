@@ -27,8 +27,9 @@ impl Time {
     /// The wall clock, but never before the start plus the time that has passed since, nor before what was pruned plus
     /// the time that has passed since that was known.
     pub(super) fn now(&self) -> UnixTime {
-        let floor = self.floor_at_start.load(Ordering::Relaxed).saturating_add(self.passed());
-        self.clock.now().max(UnixTime::from_seconds(floor / 1_000))
+        let (wall, monotonic) = self.clock.both();
+        let floor = self.floor_at_start.load(Ordering::Relaxed).saturating_add(self.passed(monotonic));
+        wall.max(UnixTime::from_seconds(floor / 1_000))
     }
 
     /// The monotonic clock.
@@ -38,12 +39,13 @@ impl Time {
 
     /// What had ended by `pruned_at` stays ended.
     pub(super) fn raise_floor(&self, pruned_at: UnixTime) {
-        self.floor_at_start.fetch_max(millis(pruned_at).saturating_sub(self.passed()), Ordering::Relaxed);
+        let passed = self.passed(self.clock.monotonic());
+        self.floor_at_start.fetch_max(millis(pruned_at).saturating_sub(passed), Ordering::Relaxed);
     }
 
-    /// Milliseconds since the start.
-    fn passed(&self) -> u64 {
-        let passed = self.clock.monotonic().saturating_sub(self.started).as_millis();
+    /// Milliseconds from the start to `monotonic`.
+    fn passed(&self, monotonic: Duration) -> u64 {
+        let passed = monotonic.saturating_sub(self.started).as_millis();
         u64::try_from(passed).unwrap_or(u64::MAX)
     }
 }
