@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let guarded: Router = Router::new().route("/", get(|_: AnyPrincipal| async { "pong" })).with_state(gate);
 
     let verify = |authority: &Authority, token: &str| {
-        let presented = Presented { token, source: Source::UNKNOWN };
+        let presented = Presented { token: token.as_bytes(), source: Source::UNKNOWN };
         black_box(block_on(authority.authenticate(&presented)).is_ok())
     };
     assert!(verify(&forgetful, &token) && verify(&mindful, &seen), "the tokens are good");

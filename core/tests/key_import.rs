@@ -157,7 +157,7 @@ fn a_caller_cannot_choose_its_keys_text() {
     let text = authority.keys().draw(LIVE).unwrap();
     import(&authority, &text).unwrap();
     let issued = exchange(&authority, &text).unwrap();
-    let presented = Presented { token: issued.token.expose(), source: NOWHERE };
+    let presented = Presented { token: issued.token.expose().as_bytes(), source: NOWHERE };
     let principal = block_on(authority.authenticate(&presented)).unwrap();
     let chosen = authority.keys().draw(LIVE).unwrap();
     let caller = Actor::Principal(&principal);

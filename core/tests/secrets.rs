@@ -143,7 +143,7 @@ fn l1_what_an_authority_takes_and_gives_shows_no_key_and_no_token() {
     let parts: Vec<&[u8]> = token.split('.').map(str::as_bytes).collect();
     assert_redacted(&issued, &parts);
     assert_redacted(&CompactToken::parse(token).unwrap(), &parts);
-    let presented = Presented { token, source };
+    let presented = Presented { token: token.as_bytes(), source };
     assert_redacted(&presented, &parts);
     let principal = block_on(authority.authenticate(&presented)).unwrap();
     assert_redacted(&principal, &parts);

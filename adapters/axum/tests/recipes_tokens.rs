@@ -265,7 +265,7 @@ async fn play(algorithm: Algorithm, want: (usize, usize, usize)) {
             }
         };
         // The verifier lets in what is whole in any mounted environment; which of them is served, the route says.
-        let presented = Presented { token: &token, source: Source::UNKNOWN };
+        let presented = Presented { token: token.as_bytes(), source: Source::UNKNOWN };
         let first = authority.authenticate(&presented).await.is_ok_and(|p| p.environment() == LIVE);
         let second = authority.authenticate(&presented).await.is_ok_and(|p| p.environment() == LIVE);
         assert_eq!(first, second, "{what}: twice");

@@ -1,11 +1,9 @@
 //! The bearer credential: from the `Authorization` field to the token in it (RFC 6750 §2.1).
 
+pub use latchbook_core::jose::MAX_TOKEN;
 use latchbook_core::model::Rejection;
 
 use crate::query;
-
-/// The longest token that is looked at, in bytes. None longer is ever made.
-pub const MAX_TOKEN: usize = 8_192;
 
 /// The bearer token in `fields`, the values of a request's `Authorization`; `None` where no bearer token was offered,
 /// which is also the answer to another scheme's credentials.
@@ -21,15 +19,14 @@ pub const MAX_TOKEN: usize = 8_192;
 /// - [`Rejection::CredentialMalformed`] for a bearer scheme without exactly one token, or a byte above 0x7F
 /// - [`Rejection::TokenTooLong`] for more than [`MAX_TOKEN`] bytes after the scheme
 pub fn parse<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Option<&'a str>, Rejection> {
-    let found = find(fields, query)?;
-    found.map(|token| check(token).map(|()| token)).transpose()
+    find(fields, query)?.map(check).transpose()
 }
 
 /// What stands in the token's place; its characters are for [`check`] to look at.
 ///
 /// # Errors
 /// As [`parse`], but for what [`check`] finds.
-pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Option<&'a str>, Rejection> {
+pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Option<&'a [u8]>, Rejection> {
     let field = match fields {
         [] => return Ok(None),
         [field] => trim(field),
@@ -46,24 +43,24 @@ pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Optio
     if token.len() > MAX_TOKEN {
         return Err(Rejection::TokenTooLong);
     }
-    let token = std::str::from_utf8(token).map_err(|_| Rejection::CredentialMalformed)?;
     if query.is_some_and(|query| query::contains(query, "access_token")) {
         return Err(Rejection::CredentialRepeated);
     }
     Ok(Some(token))
 }
 
-/// Whether `token` is a `b64token` (RFC 6750 §2.1).
+/// `token`, where it is a `b64token` (RFC 6750 §2.1).
 ///
 /// # Errors
 /// [`Rejection::CredentialMalformed`] where it is not.
-pub(crate) fn check(token: &str) -> Result<(), Rejection> {
+pub(crate) fn check(token: &[u8]) -> Result<&str, Rejection> {
     // Padding may end each part, not the whole alone: a padded part is a bad token, not a bad field. Elsewhere `=` makes
     // an auth-param, which is no token.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'+' | b'/');
     let is_part = |part: &str| part.trim_end_matches('=').bytes().all(allowed);
+    let token = std::str::from_utf8(token).map_err(|_| Rejection::CredentialMalformed)?;
     let is_padding = token.bytes().all(|byte| byte == b'=');
-    if is_padding || !token.split('.').all(is_part) { Err(Rejection::CredentialMalformed) } else { Ok(()) }
+    if is_padding || !token.split('.').all(is_part) { Err(Rejection::CredentialMalformed) } else { Ok(token) }
 }
 
 /// What follows the scheme, where that is `Bearer` in any case.

@@ -279,7 +279,7 @@ impl Gate {
         let token = credential::find(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
         let let_in = self.authority.authenticate(&Presented { token, source: self.source(head) }).await;
         // What is let in is well written. Only of what is not must be said which of both is at fault, token or field.
-        let principal = let_in.map_err(|refusal| credential::check(token).map_or_else(Refusal::from, |()| refusal))?;
+        let principal = let_in.map_err(|refusal| credential::check(token).map_or_else(Refusal::from, |_| refusal))?;
         serves.check(principal.environment(), self.authority.home())?;
         Ok(principal)
     }

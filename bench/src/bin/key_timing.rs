@@ -266,7 +266,7 @@ impl House {
 
     /// As the guard does it: the token, then the entity.
     fn reach(&self, entity: &EntityId) -> Result<(), Refusal> {
-        let presented = Presented { token: self.token.expose(), source: SOMEWHERE };
+        let presented = Presented { token: self.token.expose().as_bytes(), source: SOMEWHERE };
         let principal = block_on(self.authority.authenticate(&presented))?;
         if *principal.developer() != self.asker {
             return Err(Rejection::NotFound.into());

@@ -13,8 +13,8 @@ use crate::model::{EntityId, EntityRef, Rejection, Source, UnixTime};
 /// A token as it was shown.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// Its compact form.
-    pub token: &'a str,
+    /// Its compact form, as the bytes that came.
+    pub token: &'a [u8],
     /// Who shows it.
     pub source: Source,
 }
@@ -91,7 +91,7 @@ impl Inner {
     }
 
     /// Signature and identity: what does not change while the signing keys stay the same.
-    fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedToken, Rejection> {
+    fn verify(&self, token: &[u8], now: UnixTime) -> Result<VerifiedToken, Rejection> {
         let compact = CompactToken::parse(token)?;
         let issuers = self.issuers.current();
         let (environment, issuer) = issuers.of_key(compact.key_id(), now).ok_or(Rejection::UnknownSigningKey)?;

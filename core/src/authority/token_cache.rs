@@ -32,15 +32,15 @@ impl TokenCache {
     }
 
     /// What `token` proved, if the signing keys are still those of `issuers`.
-    pub(super) fn get(&self, token: &str, issuers: u64) -> Option<Arc<Seen>> {
+    pub(super) fn get(&self, token: &[u8], issuers: u64) -> Option<Arc<Seen>> {
         self.entries.get(&Borrowed(token)).filter(|seen| seen.issuers == issuers)
     }
 
-    pub(super) fn insert(&self, token: &str, seen: Arc<Seen>) {
+    pub(super) fn insert(&self, token: &[u8], seen: Arc<Seen>) {
         self.entries.insert(TokenText(token.into()), seen);
     }
 
-    pub(super) fn remove(&self, token: &str) {
+    pub(super) fn remove(&self, token: &[u8]) {
         self.entries.remove(&Borrowed(token));
     }
 
@@ -63,8 +63,8 @@ impl Weighter<TokenText, Arc<Seen>> for Weigh {
 }
 
 /// Compared whole, hashed by its end: that is signature, which nobody can choose, and the hash is keyed besides.
-#[derive(Debug, PartialEq, Eq)]
-struct TokenText(Box<str>);
+#[derive(PartialEq, Eq)]
+struct TokenText(Box<[u8]>);
 
 impl Hash for TokenText {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -72,7 +72,7 @@ impl Hash for TokenText {
     }
 }
 
-struct Borrowed<'a>(&'a str);
+struct Borrowed<'a>(&'a [u8]);
 
 impl Hash for Borrowed<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -86,7 +86,6 @@ impl Equivalent<TokenText> for Borrowed<'_> {
     }
 }
 
-fn tail(token: &str) -> &[u8] {
-    let bytes = token.as_bytes();
-    bytes.get(bytes.len().saturating_sub(16)..).unwrap_or(bytes)
+fn tail(token: &[u8]) -> &[u8] {
+    token.get(token.len().saturating_sub(16)..).unwrap_or(token)
 }

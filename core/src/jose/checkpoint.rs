@@ -42,7 +42,7 @@ pub fn sign_checkpoint(checkpoint: Checkpoint, pair: &SigningPair) -> Result<Sig
 /// A [`Rejection`] from [`Rejection::TokenTooLong`] to [`Rejection::TokenClaims`]; an access token is refused with
 /// [`Rejection::TokenType`].
 pub fn read_checkpoint(compact: &str, keys: &[VerifyingKey]) -> Result<Checkpoint, Rejection> {
-    let signed = CompactToken::parse_as(Typ::Checkpoint, compact)?;
+    let signed = CompactToken::parse_as(Typ::Checkpoint, compact.as_bytes())?;
     let key = keys.iter().find(|key| key.id().as_str() == signed.key_id()).ok_or(Rejection::UnknownSigningKey)?;
     key.verify(&signed)?;
     let claims: Claims<'_> = serde_json::from_slice(signed.payload()).map_err(|_| Rejection::TokenClaims)?;

@@ -19,7 +19,7 @@ const MAX_HEADER: usize = 512;
 ///
 /// `Debug` shows the header's names, never the token.
 pub struct CompactToken<'a> {
-    signed: &'a str,
+    signed: &'a [u8],
     header: Header,
     // The payload's bytes, then the signature's.
     decoded: Vec<u8>,
@@ -27,7 +27,7 @@ pub struct CompactToken<'a> {
 }
 
 impl<'a> CompactToken<'a> {
-    /// Reads a token. No key is used, and a token that is too long is refused before it is looked at.
+    /// Reads a token, as text or as the bytes that came. No key is used, and a token that is too long is refused before it is looked at.
     ///
     /// # Errors
     /// - [`Rejection::TokenTooLong`] over [`MAX_TOKEN`] bytes
@@ -36,17 +36,18 @@ impl<'a> CompactToken<'a> {
     /// - [`Rejection::TokenHeader`] unless the header is exactly `alg`, `typ` and `kid`, each a string, once; any
     ///   other member (`crit`, `jwk`, `jku`, `zip`, …) is refused
     /// - [`Rejection::TokenType`] unless `typ` is `at+jwt` or `application/at+jwt`
-    pub fn parse(token: &'a str) -> Result<Self, Rejection> {
-        Self::parse_as(Typ::AccessToken, token)
+    pub fn parse(token: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, Rejection> {
+        Self::parse_as(Typ::AccessToken, token.as_ref())
     }
 
     /// Reads a signed text of another kind by the same rules. It stays in this room: elsewhere this type is a token.
-    pub(super) fn parse_as(typ: Typ, token: &'a str) -> Result<Self, Rejection> {
+    pub(super) fn parse_as(typ: Typ, token: &'a [u8]) -> Result<Self, Rejection> {
         if token.len() > MAX_TOKEN {
             return Err(Rejection::TokenTooLong);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Rejection::TokenShape)?;
-        let (header, payload) = signed.split_once('.').ok_or(Rejection::TokenShape)?;
+        let is_dot = |byte: &u8| *byte == b'.';
+        let (signed, signature) = around(token, token.iter().rposition(is_dot))?;
+        let (header, payload) = around(signed, signed.iter().position(is_dot))?;
         if header.is_empty() || payload.is_empty() || signature.is_empty() {
             return Err(Rejection::TokenShape);
         }
@@ -80,7 +81,7 @@ impl<'a> CompactToken<'a> {
     /// The bytes that were signed: header, dot, payload as they came (RFC 7515 §5.2).
     #[must_use]
     pub fn signed_part(&self) -> &[u8] {
-        self.signed.as_bytes()
+        self.signed
     }
 
     /// The signature's bytes.
@@ -123,7 +124,13 @@ pub(crate) fn print_header(typ: Typ, algorithm: Algorithm, key_id: &SigningKeyId
     part
 }
 
-fn decode(part: &str, into: &mut Vec<u8>) -> Result<(), Rejection> {
+/// What stands before `place` and after it.
+fn around(bytes: &[u8], place: Option<usize>) -> Result<(&[u8], &[u8]), Rejection> {
+    let (before, from) = place.and_then(|place| bytes.split_at_checked(place)).ok_or(Rejection::TokenShape)?;
+    Ok((before, from.get(1..).unwrap_or_default()))
+}
+
+fn decode(part: &[u8], into: &mut Vec<u8>) -> Result<(), Rejection> {
     // The engine refuses padding, other alphabets and spare bits that are set.
     URL_SAFE_NO_PAD.decode_vec(part, into).map_err(|_| Rejection::TokenShape)
 }

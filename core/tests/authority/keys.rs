@@ -173,7 +173,7 @@ fn a_key_works_from_its_own_addresses_alone_and_so_do_its_tokens() {
     for (source, lets_in) in
         [(at("10.9.9.9"), true), (at("::ffff:10.9.9.9"), true), (at("11.0.0.1"), false), (NOWHERE, false)]
     {
-        let presented = latchbook_core::authority::Presented { token, source };
+        let presented = latchbook_core::authority::Presented { token: token.as_bytes(), source };
         assert_eq!(block_on(house.authority.authenticate(&presented)).is_ok(), lets_in, "{source:?}");
         assert_eq!(house.exchange_with(&confined, |exchange| exchange.source = source).is_ok(), lets_in, "{source:?}");
     }

@@ -237,7 +237,8 @@ impl Process {
 
     /// Whether `token` is let in.
     pub fn admits(&self, token: &str) -> Result<(), Refusal> {
-        block_on(self.authority.authenticate(&Presented { token, source: Source::UNKNOWN })).map(|_| ())
+        block_on(self.authority.authenticate(&Presented { token: token.as_bytes(), source: Source::UNKNOWN }))
+            .map(|_| ())
     }
 
     /// The ids in the published key set.

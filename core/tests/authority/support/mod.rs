@@ -201,7 +201,7 @@ impl House {
     }
 
     pub fn admit(&self, token: &str) -> Result<Principal, Refusal> {
-        block_on(self.authority.authenticate(&Presented { token, source: NOWHERE }))
+        block_on(self.authority.authenticate(&Presented { token: token.as_bytes(), source: NOWHERE }))
     }
 
     /// The entity that a request with `token` is let in for, naming `requested`.
