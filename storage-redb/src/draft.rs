@@ -6,7 +6,7 @@ use latchbook_core::model::{
     Pruned, Record, RecordKey, Revision, Row, StoreMeta, Stored, UnixTime, UsageRow,
 };
 
-use crate::encoding::{Coded, decode, decode_first, encode};
+use latchbook_core::key_store::encoding::{Coded, decode, decode_first, encode};
 
 use crate::tables::{COUNTERS, Tables, Tree, Writes};
 

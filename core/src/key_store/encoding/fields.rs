@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
-use latchbook_core::model::{
+use crate::model::{
     AuditAction, ChangeId, Day, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, FeedPosition, KeyId,
     Metadata, PepperId, Revision, ScopeGrant, ScopeToken, SealedBytes, SigningKeyId, TokenId, UnixTime,
 };
+use ipnet::IpNet;
 
 use super::{Coded, Damage, Input, coded_struct};
 

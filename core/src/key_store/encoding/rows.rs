@@ -1,6 +1,6 @@
 //! Records, events, announcements and counters as bytes.
 
-use latchbook_core::model::{
+use crate::model::{
     Announcement, ApiKey, AuditActor, AuditEvent, ChainId, Committed, Developer, DeveloperStatus, Entity, FeedEntry,
     KeyActivity, KeyDigest, KeyText, Pepper, PepperPurpose, Provenance, PublicKey, Record, SandboxPreferences,
     SandboxRecord, SandboxRequest, SandboxState, Settings, SigningKey, SigningKeyState, StoreMeta, Stored, UsageCounts,

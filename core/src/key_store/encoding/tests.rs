@@ -1,5 +1,7 @@
-use latchbook_core::key_store::conformance::samples;
-use latchbook_core::model::{
+//! Every kind of row there and back, and every kind of damage.
+
+use crate::key_store::conformance::samples;
+use crate::model::{
     AuditEvent, ChainId, ChangeId, Committed, FIRST_LINK, FeedEntry, FeedPosition, Revision, StoreMeta, Stored,
     UnixTime, UsageRow,
 };
