@@ -18,6 +18,7 @@ mod commits;
 mod copies;
 mod feed;
 mod merges;
+mod model_test;
 mod pages;
 mod prune;
 pub mod samples;
@@ -28,6 +29,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bench::Bench;
+pub use model_test::model;
 
 use super::{KeyStore, StoreError};
 use crate::model::IdError;
