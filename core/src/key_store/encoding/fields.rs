@@ -155,6 +155,18 @@ impl<A: Coded, B: Coded> Coded for (A, B) {
     }
 }
 
+impl<A: Coded, B: Coded, C: Coded> Coded for (A, B, C) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, Damage> {
+        Ok((A::read(input)?, B::read(input)?, C::read(input)?))
+    }
+}
+
 impl Coded for IpAddr {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
