@@ -2,6 +2,8 @@
 #![cfg(feature = "conformance")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use async_trait::async_trait;
 use futures_executor::block_on;
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError, conformance};
@@ -29,7 +31,12 @@ enum Wrong {
     ForgetsTheInstantOfAPrune,
     CopiesNoCounters,
     CopiesNoUsage,
+    TearsReads,
+    ShowsWhatIsLaterFirst,
 }
+
+/// Those that only show where several act at once.
+const RACES: [Wrong; 2] = [Wrong::TearsReads, Wrong::ShowsWhatIsLaterFirst];
 
 const WRONGS: [Wrong; 16] = [
     Wrong::ExpectsNothing,
@@ -52,11 +59,26 @@ const WRONGS: [Wrong; 16] = [
 
 #[test]
 fn every_wrong_is_found_by_the_checks() {
-    for wrong in WRONGS {
+    for wrong in WRONGS.into_iter().chain(RACES) {
         let answer = block_on(conformance::run(async || Ok(WrongStore::new(wrong))));
         assert!(answer.is_err(), "{wrong:?} is not found");
     }
 }
+
+#[test]
+fn races_are_found_by_reading_beside_writers() {
+    for wrong in RACES {
+        let failure = block_on(conformance::run(async || Ok(WrongStore::new(wrong)))).expect_err("a race");
+        println!("{wrong:?}: {failure}");
+        assert!(READING_BESIDE_WRITERS.contains(&failure.check), "{wrong:?} is found by {failure}");
+    }
+}
+
+const READING_BESIDE_WRITERS: [&str; 3] = [
+    "a_reader_beside_writers_misses_nothing",
+    "a_reader_at_any_cursor_misses_no_later_commit",
+    "records_are_read_together_as_of_one_instant",
+];
 
 #[test]
 fn every_wrong_is_found_by_random_lists() {
@@ -79,11 +101,17 @@ fn a_list_that_fails_is_told_at_its_shortest() {
 struct WrongStore {
     memory: MemoryStore,
     wrong: Wrong,
+    writing: AtomicUsize,
 }
 
 impl WrongStore {
     fn new(wrong: Wrong) -> Self {
-        Self { memory: MemoryStore::new(), wrong }
+        Self { memory: MemoryStore::new(), wrong, writing: AtomicUsize::new(0) }
+    }
+
+    /// Whether commits are under way.
+    fn is_busy(&self) -> bool {
+        self.writing.load(Ordering::SeqCst) > 0
     }
 
     fn is(&self, wrong: Wrong) -> bool {
@@ -94,7 +122,15 @@ impl WrongStore {
 #[async_trait]
 impl KeyStore for WrongStore {
     async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
-        let mut found = self.memory.get(keys).await?;
+        let mut found = Vec::new();
+        if self.is(Wrong::TearsReads) {
+            for key in keys {
+                found.extend(self.memory.get(std::slice::from_ref(key)).await?);
+                pending_once().await;
+            }
+            return Ok(found);
+        }
+        found.extend(self.memory.get(keys).await?);
         if self.is(Wrong::FindsWhatIsNotThere)
             && let Some(first) = found.iter().flatten().next().cloned()
         {
@@ -121,6 +157,10 @@ impl KeyStore for WrongStore {
         if self.is(Wrong::ForgetsTheInstantOfAPrune) {
             page.pruned_at = UnixTime::EPOCH;
         }
+        // As if the last commit but one were not through yet.
+        if self.is(Wrong::ShowsWhatIsLaterFirst) && self.is_busy() {
+            page.entries.retain(|entry| entry.position.0 + 1 != page.head.0);
+        }
         Ok(page)
     }
 
@@ -136,6 +176,11 @@ impl KeyStore for WrongStore {
             _ => {}
         }
         let mut answer = self.memory.commit(set).await;
+        if self.is(Wrong::ShowsWhatIsLaterFirst) {
+            self.writing.fetch_add(1, Ordering::SeqCst);
+            pending_once().await;
+            self.writing.fetch_sub(1, Ordering::SeqCst);
+        }
         if self.is(Wrong::CountsTwice) && answer.is_ok() {
             let merges = ChangeSet { merge: told.merge.clone(), ..ChangeSet::new(other_id(&told), told.at) };
             // It counts twice what it was told once.
@@ -172,6 +217,19 @@ impl KeyStore for WrongStore {
     fn sharing(&self) -> Sharing {
         self.memory.sharing()
     }
+}
+
+/// Lets others act in between.
+async fn pending_once() {
+    let mut is_second = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut is_second, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }
 
 /// An id that no change of the checks has.
