@@ -212,9 +212,8 @@ impl Journal {
         };
         let foreign = || StoreError::Foreign("the file `journal` is none of latchbook's: name another folder".into());
         let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(foreign)?;
-        let (rows, done, entry) = (BTreeMap::new(), BTreeMap::new(), Entry::default());
-        let file = File::create(&beside).map_err(StoreError::unavailable)?;
-        let mut journal = Self { rows, done, entry, file, length: 0 };
+        let (file, entry) = (File::create(&beside).map_err(StoreError::unavailable)?, Entry::default());
+        let mut journal = Self { rows: BTreeMap::new(), done: BTreeMap::new(), entry, file, length: 0 };
         while let Some(((rows, gone, done), after)) = next_record(bytes.len() - rest.len(), rest)? {
             rows.into_iter().for_each(|row| journal.put(row));
             gone.into_iter().for_each(|key| journal.remove(key));
@@ -324,7 +323,10 @@ impl KeyStore for JournalStore {
     }
 
     async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        self.with(|journal| Ok(rows.into_iter().for_each(|row| journal.put(row))))
+        self.with(|journal| {
+            rows.into_iter().for_each(|row| journal.put(row));
+            Ok(())
+        })
     }
 
     fn sharing(&self) -> Sharing {
