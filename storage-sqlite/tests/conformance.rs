@@ -1,0 +1,28 @@
+//! The store on SQLite passes every check that a store must pass.
+#![allow(clippy::expect_used, reason = "tests")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_executor::block_on;
+use latchbook_core::key_store::{KeyStore, conformance};
+use latchbook_sqlite::SqliteStore;
+
+#[test]
+fn a_store_on_sqlite_conforms() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = AtomicU32::new(0);
+    let fresh = async || SqliteStore::open(folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string()));
+    block_on(conformance::run(fresh)).expect("as a value");
+}
+
+#[test]
+fn a_store_on_sqlite_conforms_behind_a_pointer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = AtomicU32::new(0);
+    let fresh = async || {
+        let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
+        SqliteStore::open(path).map(|store| Arc::new(store) as Arc<dyn KeyStore>)
+    };
+    block_on(conformance::run(fresh)).expect("as a pointer");
+}
