@@ -89,9 +89,12 @@ impl Work {
             }
             batch.retain(|job| !matches!(job, Job::Suspect));
             if self.open.is_none() {
-                match self.open() {
+                match self.open().and_then(|()| self.settle()) {
                     Ok(()) => tracing::info!("the store is open again"),
-                    Err(error) => warn(&error, "the store cannot be opened again yet"),
+                    Err(error) => {
+                        warn(&error, "the store cannot be opened again yet");
+                        self.close();
+                    }
                 }
             }
             if !batch.is_empty() {
@@ -121,6 +124,14 @@ impl Work {
         self.pool.open(std::mem::take(&mut open.readers));
         self.open = Some(open);
         Ok(())
+    }
+
+    /// Moves what is in the log into the file and syncs that. After a sync that failed the system may take for written
+    /// what is in its memory alone, such as a change that was counted as not done and is asked for again.
+    fn settle(&self) -> Result<(), StoreError> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let busy: i64 = open.writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(fault)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::unavailable("another process holds up the write-ahead log")) }
     }
 
     fn close(&mut self) {
