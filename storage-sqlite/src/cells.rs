@@ -70,6 +70,9 @@ text_cells! {
     };
     // Free text, as JSON.
     Metadata: |metadata| json(metadata.pairs()), |text| {
+        if text == "{}" {
+            return Some(Self::default());
+        }
         let pairs: BTreeMap<String, String> = serde_json::from_str(text).ok()?;
         Self::parse(pairs).ok()
     };

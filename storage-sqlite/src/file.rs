@@ -30,7 +30,6 @@ pub(crate) struct StoreFile {
 /// An open database, known to be a store of ours.
 pub(crate) struct Open {
     pub(crate) writer: Connection,
-    pub(crate) readers: Vec<Connection>,
     /// The write-ahead log that belongs to it.
     log: Option<Identity>,
 }
@@ -58,12 +57,11 @@ impl StoreFile {
         Ok(file)
     }
 
-    /// Opens the database for the writer's thread and `readers` more connections.
-    pub(crate) fn open(&self, readers: usize) -> Result<Open, StoreError> {
+    /// Opens the database for the writer's thread.
+    pub(crate) fn open(&self) -> Result<Open, StoreError> {
         self.verify_file()?;
         let writer = self.writer()?;
-        let readers = (0..readers).map(|_| self.reader(Duration::ZERO)).collect::<Result<_, _>>()?;
-        Ok(Open { writer, readers, log: self.log_identity() })
+        Ok(Open { writer, log: self.log_identity() })
     }
 
     /// A connection for reads, which waits for others as long as `busy_timeout`.

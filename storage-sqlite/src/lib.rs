@@ -12,6 +12,7 @@ mod rows;
 mod schema;
 mod store;
 mod tables;
+mod timeout;
 mod writer;
 
 pub use store::{SqliteStore, SqliteStoreBuilder};

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use latchbook_core::clock::Timer;
 use latchbook_core::key_store::StoreError;
 use rusqlite::Connection;
 
 use crate::connection::was_busy;
 use crate::file::StoreFile;
 use crate::oneshot;
+use crate::timeout::{in_time, is_late};
 
 /// Connections while the database can be trusted. Only the writer's thread opens it and shuts it.
 #[derive(Default)]
@@ -24,26 +26,25 @@ struct State {
     /// Whether a read failed since.
     suspected: bool,
     free: Vec<Connection>,
+    /// How many there are, free or in use.
+    made: usize,
 }
 
 impl Pool {
-    pub(crate) fn open(&self, connections: Vec<Connection>) {
-        let mut state = self.lock();
-        state.time += 1;
-        state.open = true;
-        state.suspected = false;
-        state.free = connections;
+    pub(crate) fn open(&self) {
+        drop(self.turn(true));
     }
 
     /// Shuts it, until it is opened again. Connections that are in use are closed when they come back.
     pub(crate) fn shut(&self) {
+        drop(self.turn(false));
+    }
+
+    /// Begins another time, and gives the connections of the one before, to be closed without the lock.
+    fn turn(&self, open: bool) -> Vec<Connection> {
         let mut state = self.lock();
-        state.time += 1;
-        state.open = false;
-        state.suspected = false;
-        let closed = std::mem::take(&mut state.free);
-        drop(state);
-        drop(closed);
+        let time = state.time + 1;
+        std::mem::replace(&mut *state, State { time, open, ..State::default() }).free
     }
 
     /// Whether a read failed since it was opened, so that it is to be opened again.
@@ -62,10 +63,17 @@ impl Pool {
         if state.open { Ok(state.time) } else { Err(StoreError::unavailable("the store is being opened again")) }
     }
 
+    /// A connection that is free, or the room to make one.
     fn take(&self) -> Option<Lent<'_>> {
         let mut state = self.lock();
-        let connection = state.free.pop()?;
-        Some(Lent { pool: self, time: state.time, connection: Some(connection) })
+        let connection = state.free.pop();
+        if connection.is_none() {
+            if !state.open || state.made == MOST {
+                return None;
+            }
+            state.made += 1;
+        }
+        Some(Lent { pool: self, time: state.time, connection })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -80,11 +88,25 @@ struct Lent<'a> {
     connection: Option<Connection>,
 }
 
+impl Lent<'_> {
+    /// The connection, which does not wait for anybody.
+    fn connection(&mut self, file: &StoreFile) -> Result<&Connection, StoreError> {
+        let held = match self.connection.take() {
+            Some(held) => held,
+            None => file.reader(Duration::ZERO)?,
+        };
+        Ok(self.connection.insert(held))
+    }
+}
+
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut state = self.pool.lock();
         if state.time == self.time {
-            state.free.extend(self.connection.take());
+            match self.connection.take() {
+                Some(connection) => state.free.push(connection),
+                None => state.made -= 1,
+            }
         }
     }
 }
@@ -96,51 +118,68 @@ type Question = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 pub(crate) struct Readers {
     file: Arc<StoreFile>,
     pool: Arc<Pool>,
+    timer: Arc<Timer>,
+    timeout: Duration,
     queue: Option<SyncSender<Question>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Readers {
-    pub(crate) fn start(file: Arc<StoreFile>, pool: Arc<Pool>, timeout: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        file: Arc<StoreFile>,
+        pool: Arc<Pool>,
+        timer: Arc<Timer>,
+        timeout: Duration,
+    ) -> Result<Self, StoreError> {
         let (queue, questions) = sync_channel(WAITING);
         let mut patient = Patient { file: Arc::clone(&file), pool: Arc::clone(&pool), timeout, questions, held: None };
         let thread = std::thread::Builder::new().name("latchbook-sqlite-reader".to_owned());
         let thread = thread.spawn(move || patient.run()).map_err(StoreError::unavailable)?;
-        Ok(Self { file, pool, queue: Some(queue), thread: Some(thread) })
+        Ok(Self { file, pool, timer, timeout, queue: Some(queue), thread: Some(thread) })
     }
 
-    /// What `read` finds. Where the database itself fails, the pool is suspected from then on.
+    /// What `read` finds: here and now, where nobody has to be waited for, else in `timeout`. Where the database
+    /// itself fails, the pool is suspected from then on.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let time = self.pool.time()?;
-        let found = self.find(read).await;
+        let found = match self.read_here(&read) {
+            Some(found) => found,
+            None => self.read_there(read).await,
+        };
         if let Err(error @ StoreError::Unavailable(_)) = &found
             && !was_busy(error)
+            && !is_late(error)
         {
             self.pool.suspect(time);
         }
         found
     }
 
-    async fn find<T: Send + 'static>(
-        &self,
-        read: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.file.verify_file()?;
-        if let Some(lent) = self.pool.take()
-            && let Some(connection) = &lent.connection
-        {
-            // This connection does not wait for anybody, so it may be used here.
-            match read(connection) {
-                Err(error) if was_busy(&error) => {}
-                found => return found,
-            }
+    /// What `read` finds on the caller's thread; `None` where it would have to wait.
+    fn read_here<T>(&self, read: impl Fn(&Connection) -> Result<T, StoreError>) -> Option<Result<T, StoreError>> {
+        if let Err(error) = self.file.verify_file() {
+            return Some(Err(error));
         }
+        let mut lent = self.pool.take()?;
+        match lent.connection(&self.file).and_then(read) {
+            Err(error) if was_busy(&error) => None,
+            found => Some(found),
+        }
+    }
+
+    async fn read_there<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.ask(Box::new(move |connection| reply.send(connection.and_then(read))))?;
-        answer.receive().await.unwrap_or_else(|| Err(StoreError::unavailable("the store's reader has stopped")))
+        let answer = async {
+            answer.receive().await.unwrap_or_else(|| Err(StoreError::unavailable("the store's reader has stopped")))
+        };
+        in_time(&self.timer, self.timeout, answer).await
     }
 
     fn ask(&self, question: Question) -> Result<(), StoreError> {
@@ -194,3 +233,5 @@ impl Patient {
 
 /// Most reads that may wait; beyond them callers are turned away at once.
 const WAITING: usize = 4096;
+/// Most reads that go on at once without the thread.
+const MOST: usize = 8;

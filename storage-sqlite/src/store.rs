@@ -1,13 +1,12 @@
 //! `SqliteStore`: reads on the caller's thread, writes on the writer's.
 
 use std::fmt;
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use latchbook_core::clock::{Timer, within};
+use latchbook_core::clock::Timer;
 use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
@@ -17,7 +16,8 @@ use rusqlite::Connection;
 use crate::file::StoreFile;
 use crate::readers::{Pool, Readers};
 use crate::reading;
-use crate::writer::{Job, Writer};
+use crate::timeout::in_time;
+use crate::writer::{Job, Reply, Writer};
 
 /// A [`KeyStore`] in one SQLite file, which several processes of one machine may have open.
 ///
@@ -29,7 +29,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     pool: Arc<Pool>,
-    timer: Timer,
+    timer: Arc<Timer>,
     timeout: Duration,
 }
 
@@ -55,7 +55,7 @@ impl SqliteStore {
         &self,
         read: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let found = self.in_time("", self.readers.read(read)).await;
+        let found = self.readers.read(read).await;
         if let Err(StoreError::Unavailable(_)) = &found
             && self.pool.is_suspected()
         {
@@ -65,19 +65,8 @@ impl SqliteStore {
         found
     }
 
-    async fn write<T>(&self, job: impl FnOnce(crate::writer::Reply<T>) -> Job) -> Result<T, StoreError> {
-        self.in_time("; the change may still be done", self.writer.ask(job)).await
-    }
-
-    async fn in_time<T>(
-        &self,
-        but: &str,
-        answer: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        within(self.timer.sleep(self.timeout), answer).await.unwrap_or_else(|| {
-            let waited = self.timeout.as_millis();
-            Err(StoreError::unavailable(format!("no answer within {waited} ms{but}")))
-        })
+    async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        in_time(&self.timer, self.timeout, self.writer.ask(job)).await
     }
 }
 
@@ -148,13 +137,11 @@ impl SqliteStoreBuilder {
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         let Self { path, timeout } = self;
         let file = Arc::new(StoreFile::find(&path, timeout)?);
-        let pool = Arc::new(Pool::default());
-        let writer = Writer::start(Arc::clone(&file), Arc::clone(&pool), CONNECTIONS)?;
-        let readers = Readers::start(file, Arc::clone(&pool), timeout)?;
-        Ok(SqliteStore { path, readers, writer, pool, timer: Timer::new(), timeout })
+        let (pool, timer) = (Arc::new(Pool::default()), Arc::new(Timer::new()));
+        let writer = Writer::start(Arc::clone(&file), Arc::clone(&pool))?;
+        let readers = Readers::start(file, Arc::clone(&pool), Arc::clone(&timer), timeout)?;
+        Ok(SqliteStore { path, readers, writer, pool, timer, timeout })
     }
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Reads that can go on at once without a thread between.
-const CONNECTIONS: usize = 8;

@@ -2,7 +2,6 @@
 
 use std::sync::LazyLock;
 
-use crc32fast::Hasher;
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::Revision;
 use rusqlite::types::{Value, ValueRef};
@@ -95,9 +94,9 @@ pub(crate) fn put_revised<T: Tabled>(db: &Connection, record: &T, revision: Revi
 }
 
 fn write(db: &Connection, sql: &str, table: &Table, mut values: Vec<Value>) -> Result<(), StoreError> {
-    let mut sum = checksum_of(table);
-    values.iter().for_each(|value| add(&mut sum, value.into()));
-    values.push(sum.finalize().write());
+    let mut summed = Summed::new(table);
+    values.iter().for_each(|value| summed.add(value.into()));
+    values.push(summed.checksum().write());
     db.prepare_cached(sql).and_then(|mut write| write.execute(params_from_iter(values))).map_err(fault)?;
     Ok(())
 }
@@ -140,7 +139,7 @@ impl<T: Tabled> Tabled for Revised<T> {
 }
 
 fn read_row<T: Tabled>(row: &Row<'_>) -> Result<T, StoreError> {
-    let mut columns = Columns { row, next: 0, sum: checksum_of(T::table()) };
+    let mut columns = Columns { row, next: 0, summed: Summed::new(T::table()) };
     let read = T::read(&mut columns);
     // The checksum first: after damage it is the truer reason.
     columns.finish(T::table().name).map_err(StoreError::corrupt)?;
@@ -151,7 +150,7 @@ fn read_row<T: Tabled>(row: &Row<'_>) -> Result<T, StoreError> {
 pub(crate) struct Columns<'a> {
     row: &'a Row<'a>,
     next: usize,
-    sum: Hasher,
+    summed: Summed,
 }
 
 impl<'a> Columns<'a> {
@@ -163,7 +162,7 @@ impl<'a> Columns<'a> {
     fn value(&mut self) -> Result<ValueRef<'a>, Damage> {
         let value = self.row.get_ref(self.next).map_err(|_| Damage::Missing)?;
         self.next += 1;
-        add(&mut self.sum, value);
+        self.summed.add(value);
         Ok(value)
     }
 
@@ -174,30 +173,38 @@ impl<'a> Columns<'a> {
             self.value()?;
         }
         let held = self.row.get_ref(self.next).map_err(|_| Damage::Missing)?;
-        if u32::read(held)? == self.sum.finalize() { Ok(()) } else { Err(Damage::Checksum(table)) }
+        if u32::read(held)? == self.summed.checksum() { Ok(()) } else { Err(Damage::Checksum(table)) }
     }
 }
 
-fn checksum_of(table: &Table) -> Hasher {
-    let mut sum = Hasher::new();
-    sum.update(table.name.as_bytes());
-    sum
-}
+/// The bytes under a row's checksum: its table, then each value with its type and length, so that no two rows share
+/// them.
+struct Summed(Vec<u8>);
 
-/// Adds a value with its type and length, so that no two rows are alike under the sum.
-fn add(sum: &mut Hasher, value: ValueRef<'_>) {
-    let mut part = |kind: u8, bytes: &[u8]| {
-        let mut head = [kind; 9];
-        head.iter_mut().skip(1).zip((bytes.len() as u64).to_be_bytes()).for_each(|(to, from)| *to = from);
-        sum.update(&head);
-        sum.update(bytes);
-    };
-    match value {
-        ValueRef::Null => part(0, &[]),
-        ValueRef::Integer(number) => part(1, &number.to_be_bytes()),
-        ValueRef::Real(number) => part(2, &number.to_be_bytes()),
-        ValueRef::Text(text) => part(3, text),
-        ValueRef::Blob(bytes) => part(4, bytes),
+impl Summed {
+    fn new(table: &Table) -> Self {
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(table.name.as_bytes());
+        Self(bytes)
+    }
+
+    fn add(&mut self, value: ValueRef<'_>) {
+        let mut part = |kind: u8, bytes: &[u8]| {
+            self.0.push(kind);
+            self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+            self.0.extend_from_slice(bytes);
+        };
+        match value {
+            ValueRef::Null => part(0, &[]),
+            ValueRef::Integer(number) => part(1, &number.to_be_bytes()),
+            ValueRef::Real(number) => part(2, &number.to_be_bytes()),
+            ValueRef::Text(text) => part(3, text),
+            ValueRef::Blob(bytes) => part(4, bytes),
+        }
+    }
+
+    fn checksum(&self) -> u32 {
+        crc32fast::hash(&self.0)
     }
 }
 

@@ -34,10 +34,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Opens the database and starts the thread. `readers` connections go to `pool` whenever it is opened.
-    pub(crate) fn start(file: Arc<StoreFile>, pool: Arc<Pool>, readers: usize) -> Result<Self, StoreError> {
+    /// Opens the database and starts the thread. `pool` is open while the database can be trusted.
+    pub(crate) fn start(file: Arc<StoreFile>, pool: Arc<Pool>) -> Result<Self, StoreError> {
         let (queue, jobs) = sync_channel(WAITING);
-        let mut work = Work { file, pool, readers, open: None, jobs };
+        let mut work = Work { file, pool, open: None, jobs };
         work.open()?;
         let thread = std::thread::Builder::new().name("latchbook-sqlite-writer".to_owned());
         let thread = thread.spawn(move || work.run()).map_err(StoreError::unavailable)?;
@@ -74,7 +74,6 @@ impl Drop for Writer {
 struct Work {
     file: Arc<StoreFile>,
     pool: Arc<Pool>,
-    readers: usize,
     /// The database while it can be trusted.
     open: Option<Open>,
     jobs: Receiver<Job>,
@@ -89,12 +88,9 @@ impl Work {
             }
             batch.retain(|job| !matches!(job, Job::Suspect));
             if self.open.is_none() {
-                match self.open().and_then(|()| self.settle()) {
+                match self.reopen() {
                     Ok(()) => tracing::info!("the store is open again"),
-                    Err(error) => {
-                        warn(&error, "the store cannot be opened again yet");
-                        self.close();
-                    }
+                    Err(error) => warn(&error, "the store cannot be opened again yet"),
                 }
             }
             if !batch.is_empty() {
@@ -120,18 +116,17 @@ impl Work {
     }
 
     fn open(&mut self) -> Result<(), StoreError> {
-        let mut open = self.file.open(self.readers)?;
-        self.pool.open(std::mem::take(&mut open.readers));
-        self.open = Some(open);
+        self.open = Some(self.file.open()?);
+        self.pool.open();
         Ok(())
     }
 
-    /// Moves what is in the log into the file and syncs that. After a sync that failed the system may take for written
-    /// what is in its memory alone, such as a change that was counted as not done and is asked for again.
-    fn settle(&self) -> Result<(), StoreError> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let busy: i64 = open.writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(fault)?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::unavailable("another process holds up the write-ahead log")) }
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let open = self.file.open()?;
+        settle(&open.writer)?;
+        self.open = Some(open);
+        self.pool.open();
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -202,6 +197,13 @@ fn transaction(db: &Connection, jobs: &[Job]) -> Result<Vec<Result<Done, StoreEr
         return Err(error);
     }
     Ok(done)
+}
+
+/// Moves what is in the log into the file and syncs that. After a sync that failed the system may take for written what
+/// is in its memory alone, such as a change that was counted as not done and is asked for again.
+fn settle(db: &Connection) -> Result<(), StoreError> {
+    let busy: i64 = db.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0)).map_err(fault)?;
+    if busy == 0 { Ok(()) } else { Err(StoreError::unavailable("another process holds up the write-ahead log")) }
 }
 
 fn work(db: &Connection, job: &Job) -> Result<Done, StoreError> {
