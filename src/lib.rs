@@ -8,3 +8,5 @@ pub use latchbook_http::Gate;
 pub use latchbook_axum as axum;
 #[cfg(feature = "redb")]
 pub use latchbook_redb::RedbStore;
+#[cfg(feature = "sqlite")]
+pub use latchbook_sqlite::SqliteStore;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
-use latchbook::key_store::{KeyStore, MemoryStore};
+use latchbook::key_store::{KeyStore, MemoryStore, StoreError};
 use latchbook::model::SecretText;
-use latchbook::{Authority, EnvironmentName, Gate, MasterKey, RedbStore};
+use latchbook::{Authority, EnvironmentName, Gate, MasterKey, RedbStore, SqliteStore};
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
@@ -35,8 +35,16 @@ impl StartError {
 /// Where everything is kept.
 enum Place {
     Memory,
+    /// For one process.
     Redb(PathBuf),
+    /// For several processes of one machine.
+    Sqlite(PathBuf),
 }
+
+/// Opens a store in a file.
+type OpenStore = fn(&Path, Duration) -> Result<Arc<dyn KeyStore>, StoreError>;
+/// Opens the file for posted transactions beside it.
+type OpenPosted = fn(&Path) -> Result<Posted, StartError>;
 
 /// Checks what can be checked before anything is opened or written.
 ///
@@ -63,31 +71,47 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
         Some(path) => Some((path, Bootstrap::read(path, &args.environments)?)),
         None => None,
     };
-    let (master_key, store, ledger): (MasterKey, Arc<dyn KeyStore>, _) = match place(args)? {
-        Place::Memory => (master_key::for_memory()?, Arc::new(MemoryStore::default()), None),
-        Place::Redb(path) => {
-            let open = || RedbStore::builder(&path).timeout(Duration::from_millis(args.store_timeout)).open();
-            // What is there already is looked at before anything is made.
-            let held = if path.symlink_metadata().is_ok() {
-                Some(open().map_err(StartError::new)?)
-            } else {
-                try_out(args, &signing_keys).await?;
-                None
-            };
-            let ledger = path.with_file_name("ledger.redb");
-            let posted = ledger.exists().then(|| open_posted(&ledger)).transpose()?;
-            let key = master_key::beside(&path)?;
-            let store = held.map_or_else(open, Ok).map_err(StartError::new)?;
-            (key, Arc::new(store), Some((ledger, posted)))
+    let timeout = Duration::from_millis(args.store_timeout);
+    let (path, open, name, open_posted): (_, OpenStore, _, OpenPosted) = match place(args)? {
+        Place::Memory => {
+            let store = Arc::new(MemoryStore::default());
+            let authority = authority(args, &signing_keys, master_key::for_memory()?, store).await?;
+            return finish(args, authority, Posted::in_memory().map_err(StartError::new)?, bootstrap).await;
         }
+        Place::Redb(path) => (path, open_redb, "ledger.redb", open_posted),
+        Place::Sqlite(path) => (path, open_sqlite, "ledger.db", open_posted_shared),
     };
-    let builder = builder(args, &signing_keys).master_key(master_key).shared_store(store);
-    let authority = builder.build().await.map_err(refused)?;
-    let posted = match ledger {
-        None => Posted::in_memory().map_err(StartError::new)?,
-        Some((_, Some(posted))) => posted,
-        Some((path, None)) => open_posted(&path)?,
+    // What is there already is looked at before anything is made.
+    let held = if path.symlink_metadata().is_ok() {
+        Some(open(&path, timeout).map_err(StartError::new)?)
+    } else {
+        try_out(args, &signing_keys).await?;
+        None
     };
+    let ledger = path.with_file_name(name);
+    let posted = ledger.exists().then(|| open_posted(&ledger)).transpose()?;
+    let key = master_key::beside(&path)?;
+    let store = held.map_or_else(|| open(&path, timeout), Ok).map_err(StartError::new)?;
+    let authority = authority(args, &signing_keys, key, store).await?;
+    let posted = posted.map_or_else(|| open_posted(&ledger), Ok)?;
+    finish(args, authority, posted, bootstrap).await
+}
+
+async fn authority(
+    args: &Args,
+    signing_keys: &[(EnvironmentName, SecretText)],
+    master_key: MasterKey,
+    store: Arc<dyn KeyStore>,
+) -> Result<Authority, StartError> {
+    builder(args, signing_keys).master_key(master_key).shared_store(store).build().await.map_err(refused)
+}
+
+async fn finish(
+    args: &Args,
+    authority: Authority,
+    posted: Posted,
+    bootstrap: Option<(&PathBuf, Option<Bootstrap>)>,
+) -> Result<Api, StartError> {
     if let Some((path, found)) = bootstrap {
         let bootstrap = match found {
             Some(found) => found,
@@ -143,13 +167,27 @@ fn signing_keys(args: &Args) -> Result<Vec<(EnvironmentName, SecretText)>, Start
     args.signing_key.iter().map(read).collect()
 }
 
+fn open_redb(path: &Path, timeout: Duration) -> Result<Arc<dyn KeyStore>, StoreError> {
+    Ok(Arc::new(RedbStore::builder(path).timeout(timeout).open()?))
+}
+
+fn open_sqlite(path: &Path, timeout: Duration) -> Result<Arc<dyn KeyStore>, StoreError> {
+    Ok(Arc::new(SqliteStore::builder(path).timeout(timeout).open()?))
+}
+
 fn open_posted(path: &Path) -> Result<Posted, StartError> {
-    Posted::open(path).map_err(|error| {
-        StartError::new(format!(
-            "the posted transactions in `{}` cannot be opened: {error}; move the file away or restore it",
-            path.display()
-        ))
-    })
+    Posted::open(path).map_err(|error| posted_refused(path, error))
+}
+
+fn open_posted_shared(path: &Path) -> Result<Posted, StartError> {
+    Posted::open_shared(path).map_err(|error| posted_refused(path, error))
+}
+
+fn posted_refused(path: &Path, error: impl Display) -> StartError {
+    StartError::new(format!(
+        "the posted transactions in `{}` cannot be opened: {error}; move the file away or restore it",
+        path.display()
+    ))
 }
 
 fn refused(error: BuildError) -> StartError {
@@ -174,7 +212,10 @@ fn place(args: &Args) -> Result<Place, StartError> {
     match args.store.split_once(':') {
         Some(("memory", "")) => Ok(Place::Memory),
         Some(("redb", path)) if !path.is_empty() => Ok(Place::Redb(PathBuf::from(path))),
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Place::Sqlite(PathBuf::from(path))),
         // The rest of a URL may hold a password: it is not shown.
-        _ => Err(StartError::new("--store takes redb:PATH or memory: in this version; others are not there yet")),
+        _ => Err(StartError::new(
+            "--store takes redb:PATH, sqlite:PATH or memory: in this version; others are not there yet",
+        )),
     }
 }
