@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn tls_is_required_off_loopback_unless_told() {
-        let mode = |url: &str, plaintext| Some(Address::parse(url).unwrap().secured(TIMEOUT, plaintext).ok()?.get_ssl_mode());
+        let mode =
+            |url: &str, plaintext| Some(Address::parse(url).unwrap().secured(TIMEOUT, plaintext).ok()?.get_ssl_mode());
         for (url, want, danger) in [
             ("postgres://u@db.example.com/x", Some(SslMode::Require), Some(SslMode::Prefer)),
             ("postgres://u@db.example.com/x?sslmode=prefer", Some(SslMode::Require), Some(SslMode::Prefer)),
@@ -240,7 +241,8 @@ mod tests {
 
     #[test]
     fn l1_a_url_that_cannot_be_read_is_not_shown() {
-        for url in ["postgres://u:hunter2#x@host/db?nonsense=hunter2", "mysql://u:hunter2@h/d", "postgres://u:hunter2@/d"]
+        for url in
+            ["postgres://u:hunter2#x@host/db?nonsense=hunter2", "mysql://u:hunter2@h/d", "postgres://u:hunter2@/d"]
         {
             let error = Address::parse(url).err().expect(url).to_string();
             assert!(!error.contains("hunter2") && error.contains("postgres://USER"), "{error}");

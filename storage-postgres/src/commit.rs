@@ -278,11 +278,7 @@ fn linked<'s>(statements: &'s Statements, set: &ChangeSet, mut heads: Heads) -> 
 
 /// Writes the announcements, and gives the position of the last. The counter's row stays locked until the end of the
 /// transaction, so positions become visible in their order: a reader at one of them has missed none before it.
-async fn announce(
-    session: &Session,
-    statements: &Statements,
-    set: &ChangeSet,
-) -> Result<Option<FeedPosition>, Fault> {
+async fn announce(session: &Session, statements: &Statements, set: &ChangeSet) -> Result<Option<FeedPosition>, Fault> {
     let count = set.feed.len() as u64;
     if count == 0 {
         return Ok(None);

@@ -160,7 +160,8 @@ impl Target {
 
     fn newer(&self, found: u64, known: u64) -> StoreError {
         StoreError::Newer(
-            format!("{self} has version {found} of a newer latchbook; this one knows {known}: use the newer one").into(),
+            format!("{self} has version {found} of a newer latchbook; this one knows {known}: use the newer one")
+                .into(),
         )
     }
 }

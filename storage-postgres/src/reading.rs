@@ -6,8 +6,8 @@ use tokio_postgres::Row as Columned;
 
 use crate::columns::{Column, Columns, Holds, Value};
 use crate::events::{
-    AUDIT, FEED, USAGE, audit_event, audit_values, chain_values, feed_entry, feed_values, meta, usage_place,
-    usage_row, usage_values,
+    AUDIT, FEED, USAGE, audit_event, audit_values, chain_values, feed_entry, feed_values, meta, usage_place, usage_row,
+    usage_values,
 };
 use crate::fault::Fault;
 use crate::records::{KINDS, Kind, developer_values, key_values, list_of, place_of};
@@ -54,9 +54,7 @@ pub(crate) async fn page(
     let (sql, mut values, place) = match (index, list_of(index)) {
         (Index::Audit(chain), _) => (&statements.audit_page, chain_values(chain), audit_before(after)),
         (Index::Usage(developer), _) => (&statements.usage_page, developer_values(developer), after_bytes),
-        (_, Some((kind, values))) => {
-            (&statements.kinds.get(kind).ok_or_else(unknown_kind)?.page, values, after_bytes)
-        }
+        (_, Some((kind, values))) => (&statements.kinds.get(kind).ok_or_else(unknown_kind)?.page, values, after_bytes),
         (_, None) => return Err(unknown_kind().into()),
     };
     values.extend([place, one_more]);
@@ -111,12 +109,7 @@ pub(crate) async fn changes(
             entries.push(feed_entry(&mut columns)?);
         }
     }
-    Ok(FeedPage {
-        entries,
-        head: counters.feed_head,
-        pruned_to: counters.pruned_to,
-        pruned_at: counters.pruned_at,
-    })
+    Ok(FeedPage { entries, head: counters.feed_head, pruned_to: counters.pruned_to, pruned_at: counters.pruned_at })
 }
 
 /// The whole store: a row's place is the number of its table, then the values of its primary key.

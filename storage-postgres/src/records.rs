@@ -370,9 +370,7 @@ fn read_sandbox(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
         seed: columns.array()?,
         clock_offset: columns.signed()?,
         receipt: columns.maybe_bytes()?.map(|bytes| SealedBytes(bytes.to_vec())),
-        state: columns
-            .maybe_at()?
-            .map_or(SandboxState::Open, |lease_ends_at| SandboxState::Reserved { lease_ends_at }),
+        state: columns.maybe_at()?.map_or(SandboxState::Open, |lease_ends_at| SandboxState::Reserved { lease_ends_at }),
         created_at: columns.at()?,
         expires_at: columns.at()?,
     }))

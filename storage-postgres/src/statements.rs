@@ -103,16 +103,12 @@ impl Statements {
                 insert(&audit, AUDIT),
                 replaced(AUDIT)
             ),
-            lock_head: format!(
-                "SELECT number, link FROM {heads} WHERE environment = $1 AND developer = $2 FOR UPDATE"
-            ),
+            lock_head: format!("SELECT number, link FROM {heads} WHERE environment = $1 AND developer = $2 FOR UPDATE"),
             make_head: format!(
                 "INSERT INTO {heads} (environment, developer, number, link) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (environment, developer) DO NOTHING"
             ),
-            move_head: format!(
-                "UPDATE {heads} SET number = $3, link = $4 WHERE environment = $1 AND developer = $2"
-            ),
+            move_head: format!("UPDATE {heads} SET number = $3, link = $4 WHERE environment = $1 AND developer = $2"),
             load_head: format!(
                 "INSERT INTO {heads} AS held (environment, developer, number, link) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (environment, developer) DO UPDATE SET number = excluded.number, link = excluded.link \
@@ -170,8 +166,7 @@ impl KindStatements {
         let key = names(kind.key);
         let page = kind.list.map(|list| {
             let number = list.len() + 1;
-            let this: String =
-                list.iter().zip(1..).map(|(name, number)| format!("{name} = ${number} AND ")).collect();
+            let this: String = list.iter().zip(1..).map(|(name, number)| format!("{name} = ${number} AND ")).collect();
             format!(
                 "SELECT {} FROM {table} WHERE {this}place > ${number} ORDER BY place LIMIT ${}",
                 shown(&read),

@@ -95,10 +95,7 @@ impl PostgresStore {
 }
 
 /// Bounds `series`, in a runtime or told that there is none.
-async fn within<T>(
-    timeout: Duration,
-    series: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
+async fn within<T>(timeout: Duration, series: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     if tokio::runtime::Handle::try_current().is_err() {
         return series.await;
     }
