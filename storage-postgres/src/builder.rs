@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
 use latchbook_core::key_store::StoreError;
+use latchbook_core::model::SecretText;
 
 use crate::address::{Address, Target};
 use crate::store::PostgresStore;
@@ -17,6 +18,7 @@ pub struct PostgresStoreBuilder {
     timeout: Duration,
     connections: usize,
     plaintext_off_loopback: bool,
+    password: Option<SecretText>,
 }
 
 #[derive(Clone)]
@@ -41,6 +43,7 @@ impl PostgresStoreBuilder {
             timeout: Duration::from_secs(2),
             connections: 16,
             plaintext_off_loopback: false,
+            password: None,
         }
     }
 
@@ -48,6 +51,13 @@ impl PostgresStoreBuilder {
     #[must_use]
     pub fn schema(mut self, name: &str) -> Self {
         name.clone_into(&mut self.schema);
+        self
+    }
+
+    /// The password, for a URL without one.
+    #[must_use]
+    pub fn password(mut self, password: SecretText) -> Self {
+        self.password = Some(password);
         self
     }
 
@@ -89,7 +99,10 @@ impl PostgresStoreBuilder {
     }
 
     fn pool(&self, address: &Address) -> Result<Pool, StoreError> {
-        let config = address.secured(self.timeout, self.plaintext_off_loopback)?;
+        let mut config = address.secured(self.timeout, self.plaintext_off_loopback)?;
+        if let Some(password) = self.password.as_ref().filter(|_| config.get_password().is_none()) {
+            config.password(password.expose());
+        }
         let connector = address.connector(&config)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config, connector, recycling);

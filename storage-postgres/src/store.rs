@@ -82,9 +82,13 @@ impl PostgresStore {
                     // Nobody is there to connect to: the caller is told so at once.
                     Err(fault) => return Err(fault.settled()),
                 };
-                if let Fault::Again(_) = fault {
-                    tokio::time::sleep(wait).await;
-                    wait *= 2;
+                match fault {
+                    Fault::Again(_) => {
+                        tokio::time::sleep(wait).await;
+                        wait *= 2;
+                    }
+                    // The others lead to the same server, which went away or takes no writes any more.
+                    _ => drop(self.pool.retain(|_, _| false)),
                 }
             }
             let session = Session::open(&self.pool, self.timeout).await.map_err(Fault::settled)?;

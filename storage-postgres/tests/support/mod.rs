@@ -88,6 +88,8 @@ pub struct Cluster {
     programs: PathBuf,
     user: Option<(u32, u32)>,
     server: Option<Child>,
+    /// Settings beside those of every test, such as `ssl=on`.
+    pub settings: Vec<&'static str>,
 }
 
 impl Cluster {
@@ -100,7 +102,7 @@ impl Cluster {
             std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut cluster = Self { port, folder, programs, user, server: None };
+        let mut cluster = Self { port, folder, programs, user, server: None, settings: Vec::new() };
         let password = cluster.folder.path().join("password");
         fs::write(&password, PASSWORD.replace("%20", " ")).unwrap();
         let made = cluster
@@ -120,6 +122,17 @@ impl Cluster {
         self.folder.path().join("data")
     }
 
+    /// Puts a file into the cluster's folder that its user alone can read.
+    pub fn put(&self, name: &str, content: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.data().join(name);
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some((uid, gid)) = self.user {
+            std::os::unix::fs::chown(&file, Some(uid), Some(gid)).unwrap();
+        }
+    }
+
     /// Starts the server, and waits until it takes connections.
     pub fn run(&mut self) {
         for _ in 0..100 {
@@ -129,6 +142,7 @@ impl Cluster {
                 .arg(self.data())
                 .args(["-p", &self.port.to_string(), "-k", "", "-c", "listen_addresses=127.0.0.1"])
                 .args(["-c", "fsync=off", "-c", "max_connections=200", "-c", "deadlock_timeout=100ms"])
+                .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
