@@ -13,7 +13,7 @@ use latchbook_core::model::{
     Announcement, ChainId, ChangeId, ChangeSet, EnvironmentName, FeedPosition, Index, Record, RecordKey, Row, UnixTime,
 };
 use latchbook_postgres::PostgresStore;
-use support::Server;
+use support::{Server, builder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -43,7 +43,7 @@ async fn events(store: &dyn KeyStore) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn s10_a_server_that_is_killed_under_writers_loses_nothing_that_was_acknowledged() {
     let Some(mut server) = Server::own() else { return };
-    let store = Arc::new(server.builder().timeout(Duration::from_secs(5)).open().await.unwrap());
+    let store = Arc::new(builder(&server).timeout(Duration::from_secs(5)).open().await.unwrap());
     for round in 0..3 {
         let next = Arc::new(AtomicU32::new(round * 10_000));
         let writers: Vec<_> = (0..4)
@@ -93,12 +93,10 @@ async fn s10_a_server_that_is_killed_under_writers_loses_nothing_that_was_acknow
 async fn s10_a_commit_whose_answer_is_lost_is_read_back() {
     let Some(server) = Server::own() else { return };
     for forwarded in [true, false] {
-        let direct = server.builder();
         let proxy = Proxy::start(server.port(), forwarded).await;
         let schema = server.schema();
         let url = server.url().replace(&server.port().to_string(), &proxy.port.to_string());
         let store = PostgresStore::builder(&url).schema(&schema).timeout(Duration::from_secs(20)).open().await.unwrap();
-        drop(direct);
         for number in 0..3 {
             let set = change(number);
             proxy.cut_next.store(1, Ordering::SeqCst);
@@ -165,8 +163,8 @@ async fn s5_a_pool_that_is_empty_is_unavailable_in_time() {
 async fn s10_what_the_server_undoes_for_anothers_sake_is_tried_again() {
     let Some(server) = Server::find() else { return };
     let schema = server.schema();
-    let builder = PostgresStore::builder(server.url()).schema(&schema).timeout(Duration::from_secs(20));
-    let store = builder.open().await.unwrap();
+    let store = PostgresStore::builder(server.url()).schema(&schema).timeout(Duration::from_secs(20));
+    let store = store.open().await.unwrap();
     let client = server.client().await;
     // The server itself raises the errors, twice each, as a deferred check does at the end of a transaction.
     client

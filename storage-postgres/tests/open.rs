@@ -10,7 +10,7 @@ use latchbook_core::key_store::conformance::samples;
 use latchbook_core::key_store::{KeyStore as _, StoreError};
 use latchbook_core::model::{ChangeId, ChangeSet, Record, UnixTime};
 use latchbook_postgres::PostgresStore;
-use support::Server;
+use support::{Server, builder};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -98,14 +98,14 @@ async fn a_schema_may_have_any_name_and_be_made_by_another_user() {
 async fn l1_a_wrong_password_is_refused_without_being_shown() {
     let Some(server) = Server::own() else { return };
     let url = format!("postgres://tester:hunter2@127.0.0.1:{}/postgres", server.port());
-    let builder = PostgresStore::builder(&url).timeout(LONG);
-    assert!(!format!("{builder:?}").contains("hunter2"));
-    let error = builder.open().await.expect_err("refused");
+    let refused = PostgresStore::builder(&url).timeout(LONG);
+    assert!(!format!("{refused:?}").contains("hunter2"));
+    let error = refused.open().await.expect_err("refused");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("password authentication failed") && !shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("lets this user in"), "{shown}");
-    let store = server.builder().open().await.unwrap();
+    let store = builder(&server).open().await.unwrap();
     assert!(!format!("{store:?}").contains("horse"), "{store:?}");
 }
 
@@ -140,7 +140,7 @@ async fn a_replica_is_refused_as_a_store() {
 fn a_call_outside_of_a_runtime_is_answered_with_what_to_do() {
     let Some(server) = Server::find() else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let store = runtime.block_on(server.builder().open()).unwrap();
+    let store = runtime.block_on(builder(&server).open()).unwrap();
     let error = futures_executor::block_on(store.get(&[])).expect_err("no runtime");
     assert!(error.to_string().contains("Tokio"), "{error}");
     runtime.block_on(server.clean());

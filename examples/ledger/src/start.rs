@@ -10,8 +10,8 @@ use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
 use latchbook::key_store::{KeyStore, MemoryStore};
-use latchbook::model::SecretText;
-use latchbook::{Authority, EnvironmentName, Gate, MasterKey, RedbStore};
+use latchbook::model::{RecordKey, SecretText};
+use latchbook::{Authority, EnvironmentName, Gate, MasterKey, PostgresStore, RedbStore};
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
@@ -36,6 +36,8 @@ impl StartError {
 enum Place {
     Memory,
     Redb(PathBuf),
+    /// For several processes and machines.
+    Postgres(String),
 }
 
 /// Checks what can be checked before anything is opened or written.
@@ -79,6 +81,17 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
             let key = master_key::beside(&path)?;
             let store = held.map_or_else(open, Ok).map_err(StartError::new)?;
             (key, Arc::new(store), Some((ledger, posted)))
+        }
+        Place::Postgres(url) => {
+            try_out(args, &signing_keys).await?;
+            let folder = Path::new(FOLDER);
+            let ledger = folder.join("ledger.redb");
+            let posted = ledger.exists().then(|| open_posted(&ledger)).transpose()?;
+            let store = open_postgres(args, &url).await?;
+            // Another node may have set the store up, under a master key that this one must be given.
+            let settings = store.get(&[RecordKey::Settings]).await.map_err(StartError::new)?;
+            let held = settings.iter().any(Option::is_some).then_some("in PostgreSQL");
+            (master_key::in_folder(folder, held)?, Arc::new(store), Some((ledger, posted)))
         }
     };
     let builder = builder(args, &signing_keys).master_key(master_key).shared_store(store);
@@ -143,6 +156,15 @@ fn signing_keys(args: &Args) -> Result<Vec<(EnvironmentName, SecretText)>, Start
     args.signing_key.iter().map(read).collect()
 }
 
+async fn open_postgres(args: &Args, url: &str) -> Result<PostgresStore, StartError> {
+    let mut builder = PostgresStore::builder(url).timeout(Duration::from_millis(args.store_timeout));
+    // Arguments are seen by every user of the machine, so the password can stay out of them.
+    if let Ok(password) = std::env::var("PGPASSWORD") {
+        builder = builder.password(SecretText::new(password));
+    }
+    builder.open().await.map_err(StartError::new)
+}
+
 fn open_posted(path: &Path) -> Result<Posted, StartError> {
     Posted::open(path).map_err(|error| {
         StartError::new(format!(
@@ -174,7 +196,12 @@ fn place(args: &Args) -> Result<Place, StartError> {
     match args.store.split_once(':') {
         Some(("memory", "")) => Ok(Place::Memory),
         Some(("redb", path)) if !path.is_empty() => Ok(Place::Redb(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Place::Postgres(args.store.clone())),
         // The rest of a URL may hold a password: it is not shown.
-        _ => Err(StartError::new("--store takes redb:PATH or memory: in this version; others are not there yet")),
+        _ => Err(StartError::new("--store takes redb:PATH, postgres://USER@HOST/DATABASE or memory: in this version")),
     }
 }
+
+/// What a process keeps for itself where the store is on a server: posted transactions, and the master key where the
+/// environment names none.
+const FOLDER: &str = "ledger-data";
