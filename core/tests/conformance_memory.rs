@@ -17,3 +17,8 @@ fn a_shared_store_in_memory_conforms_behind_a_pointer() {
     block_on(conformance::run(async || Ok(Arc::new(MemoryStore::shared()) as Arc<dyn KeyStore>)))
         .expect("as a pointer");
 }
+
+#[test]
+fn a_store_in_memory_answers_as_itself() {
+    block_on(conformance::model(async || Ok(MemoryStore::new()), 100)).expect("the same");
+}

@@ -29,3 +29,10 @@ async fn a_store_on_the_hosts_own_pool_conforms_behind_a_pointer() {
     conformance::run(fresh).await.expect("as a pointer");
     server.clean().await;
 }
+
+#[tokio::test]
+async fn a_store_on_postgresql_answers_as_the_model_does() {
+    let Some(server) = Server::find() else { return };
+    conformance::model(async || builder(&server).open().await, 40).await.expect("the same answers");
+    server.clean().await;
+}

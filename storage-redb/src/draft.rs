@@ -6,7 +6,7 @@ use latchbook_core::model::{
     Pruned, Record, RecordKey, Revision, Row, StoreMeta, Stored, UnixTime, UsageRow,
 };
 
-use crate::encoding::{Coded, decode, decode_first, encode};
+use latchbook_core::key_store::encoding::{Coded, decode, decode_first, encode};
 
 use crate::tables::{COUNTERS, Tables, Tree, Writes};
 
@@ -99,11 +99,7 @@ pub(crate) fn load(tables: &Tables<'_>, rows: Vec<Row>) -> Result<(Writes, ()), 
                 draft.put_entry(&entry)?;
             }
             // The counters only rise, so it does not matter which row of a copy comes first.
-            Row::Meta(loaded) => {
-                meta.feed_head = meta.feed_head.max(loaded.feed_head);
-                meta.pruned_to = meta.pruned_to.max(loaded.pruned_to);
-                meta.pruned_at = meta.pruned_at.max(loaded.pruned_at);
-            }
+            Row::Meta(loaded) => meta = meta.raised_to(loaded),
         }
     }
     draft.put(Tree::Meta, COUNTERS.to_vec(), &meta);

@@ -10,10 +10,10 @@ use latchbook_core::model::StoreMeta;
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError, TableError};
 
-use crate::encoding::encode;
 use crate::overlay::Overlay;
 use crate::tables::{COUNTERS, Tables, Tree};
 use crate::transaction::{begin, fault};
+use latchbook_core::key_store::encoding::encode;
 
 /// Where a database comes from, the first time and whenever it has to be opened again.
 pub(crate) trait Origin: Send + 'static {

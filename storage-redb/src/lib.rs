@@ -13,7 +13,6 @@
 //! ```
 
 mod draft;
-mod encoding;
 mod file;
 mod oneshot;
 mod overlay;

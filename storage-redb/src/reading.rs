@@ -5,9 +5,9 @@ use std::ops::Bound;
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{FeedPage, FeedPosition, Index, Page, Position, RecordKey, Row, StoreMeta, Stored};
 
-use crate::encoding::decode;
 use crate::tables::{COUNTERS, OpenView, Tree, View};
 use crate::transaction::fault;
+use latchbook_core::key_store::encoding::decode;
 
 pub(crate) fn get(view: &View<'_>, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
     let records = view.table(Tree::Records)?;

@@ -26,3 +26,18 @@ fn a_store_on_redb_conforms_behind_a_pointer() {
     };
     block_on(conformance::run(fresh)).expect("as a pointer");
 }
+
+#[test]
+fn a_store_on_redb_answers_as_the_model_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = AtomicU32::new(0);
+    let fresh = async || {
+        // One file at a time is enough, and 10,000 are too many.
+        let number = made.fetch_add(1, Ordering::Relaxed);
+        if let Some(past) = number.checked_sub(2) {
+            std::fs::remove_file(folder.path().join(past.to_string())).expect("a file of the list before");
+        }
+        RedbStore::open(folder.path().join(number.to_string()))
+    };
+    block_on(conformance::model(fresh, 200)).expect("the same answers");
+}

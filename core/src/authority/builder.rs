@@ -17,7 +17,7 @@ use crate::sandbox::{FixtureSandbox, Sandbox};
 use crate::seal::MasterKey;
 use crate::token_issuer::TokenIssuer;
 
-/// Builds an [`Authority`]. A store and an issuer are needed, and a master key to issue or change anything.
+/// Builds an [`Authority`](super::Authority). A store and an issuer are needed, and a master key to issue or change anything.
 #[derive(Debug)]
 pub struct AuthorityBuilder {
     pub(super) store: Option<Arc<dyn KeyStore>>,
@@ -221,8 +221,8 @@ impl AuthorityBuilder {
     }
 
     /// How long a generated signing key signs, over two days; 90 days by default. A day before its end
-    /// [`upkeep`](Authority::upkeep) publishes a successor of the same algorithm, which signs when the day is over; the
-    /// older key goes on verifying until its last token is over. With `None` that happens on
+    /// [`upkeep`](super::Authority::upkeep) publishes a successor of the same algorithm, which signs when the day is
+    /// over; the older key goes on verifying until its last token is over. With `None` that happens on
     /// [`rotate`](super::SigningKeys::rotate) alone.
     ///
     /// An imported key is left alone, since none like it may be generated: when it is as old as this, the log says so.
@@ -234,7 +234,7 @@ impl AuthorityBuilder {
     }
 
     /// How long after an audit event a signed checkpoint of its chain is written; an hour by default, and at
-    /// [`shutdown`](Authority::shutdown) in any case. With `None` none is written.
+    /// [`shutdown`](super::Authority::shutdown) in any case. With `None` none is written.
     ///
     /// Each process writes those of the chains that it has written to. After a crash, events without a checkpoint get one
     /// after the next event of their chain. Where a [`token_issuer`](Self::token_issuer) of the host's own signs, there

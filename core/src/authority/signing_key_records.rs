@@ -9,8 +9,8 @@ use crate::model::{
 };
 use crate::seal::SealPurpose;
 
-/// How long a request that has its signing key may take to sign with it, in seconds.
-const UNDER_WAY: u64 = 60;
+/// How much longer than it must a key goes on verifying, in seconds: clocks are worse than they say.
+const MARGIN: u64 = 60;
 
 /// A signing key as it was read.
 pub(super) type Held = (SigningKey, Revision);
@@ -93,12 +93,11 @@ impl Inner {
         Ok(())
     }
 
-    /// When the last token is over that a key can have signed which signs no more from `set` on. Another process may
-    /// sign with it until it has read the feed, and a request may be under way.
+    /// When the last token is over that a key can have signed which signs no more from `set` on. None is given out later
+    /// than that, since its commit relies on the key; but it may have been made by a clock that is ahead.
     pub(super) fn last_token_ends(&self, set: &ChangeSet) -> UnixTime {
         let policy = &self.config.policy;
-        let unaware = self.config.max_staleness.as_secs().saturating_add(policy.leeway.as_seconds());
-        set.at.plus(policy.longest_lifetime.as_seconds()).plus(unaware).plus(UNDER_WAY)
+        set.at.plus(policy.longest_lifetime.as_seconds()).plus(policy.leeway.as_seconds()).plus(MARGIN)
     }
 
     fn announce_signing_key(

@@ -295,11 +295,7 @@ impl State {
                 self.feed.insert(entry.position, entry);
             }
             // The counters only rise, so it does not matter which row of a copy comes first.
-            Row::Meta(meta) => {
-                self.meta.feed_head = self.meta.feed_head.max(meta.feed_head);
-                self.meta.pruned_to = self.meta.pruned_to.max(meta.pruned_to);
-                self.meta.pruned_at = self.meta.pruned_at.max(meta.pruned_at);
-            }
+            Row::Meta(meta) => self.meta = self.meta.raised_to(meta),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod encoding;
 mod error;
 mod ext;
 mod memory;

@@ -167,6 +167,18 @@ pub struct StoreMeta {
     pub pruned_at: UnixTime,
 }
 
+impl StoreMeta {
+    /// These counters, each at least as high as in `other`: counters only rise.
+    #[must_use]
+    pub fn raised_to(self, other: Self) -> Self {
+        Self {
+            feed_head: self.feed_head.max(other.feed_head),
+            pruned_to: self.pruned_to.max(other.pruned_to),
+            pruned_at: self.pruned_at.max(other.pruned_at),
+        }
+    }
+}
+
 /// Some rows of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::bench::{Bench, NOW, together};
+use super::beside::give_way;
 use super::{Problem, conflict, same, samples};
 use crate::model::{Announcement, ChangeSet, EnvironmentName, FeedEntry, FeedPosition, Record, RecordKey};
 
@@ -105,19 +106,6 @@ async fn read(bench: &Bench, writing: &AtomicUsize) -> Result<Vec<FeedEntry>, Pr
         seen.extend(page.entries);
         give_way().await;
     }
-}
-
-/// Lets the other tasks go on.
-async fn give_way() {
-    let mut yielded = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 pub(super) async fn a_limit_is_kept_and_the_head_is_told(bench: Bench) -> Result<(), Problem> {

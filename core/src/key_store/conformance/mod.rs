@@ -5,22 +5,29 @@
 //! use latchbook_core::key_store::{MemoryStore, conformance};
 //!
 //! # futures_executor::block_on(async {
-//! conformance::run(async || Ok(Arc::new(MemoryStore::new()))).await?;
+//! let fresh = async || Ok(Arc::new(MemoryStore::new()));
+//! conformance::run(fresh).await?;
+//! conformance::model(fresh, 50).await?;
 //! # Ok::<(), conformance::Failure>(())
 //! # }).expect("a store that conforms");
 //! ```
 //!
-//! They need neither a test framework nor a runtime. A bug that is found in one store becomes a check here.
+//! [`run`] goes through every rule, [`model`] plays random lists of operations beside
+//! [`MemoryStore`](super::MemoryStore). Run both on the store as a value, and [`run`] behind `Arc<dyn KeyStore>` too.
+//! They need neither a test framework nor a runtime, and ask for many things at once within one task. A bug that is found in one store becomes a check here.
 
 mod audit;
 mod bench;
+mod beside;
 mod commits;
 mod copies;
 mod feed;
 mod merges;
+mod model_test;
 mod pages;
 mod prune;
 pub mod samples;
+mod sizes;
 
 use std::fmt;
 use std::future::Future;
@@ -28,6 +35,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bench::Bench;
+pub use model_test::model;
 
 use super::{KeyStore, StoreError};
 use crate::model::IdError;
@@ -88,6 +96,10 @@ checks! {
         positions_stay_after_a_prune, ids_are_kept_for_a_day, ended_idempotency_keys_leave_their_list;
     copies: a_copy_holds_everything, a_copy_goes_on_where_the_first_left_off, a_step_of_loading_can_be_repeated,
         a_loaded_row_replaces_one_that_is_there;
+    beside: a_reader_at_any_cursor_misses_no_later_commit, a_list_is_read_whole_while_others_insert_and_remove,
+        records_are_read_together_as_of_one_instant, a_reader_beside_a_prune_misses_nothing_that_still_holds;
+    sizes: lists_of_the_longest_ids_are_paged_through, announcements_and_events_at_their_limits_are_kept,
+        a_change_of_a_thousand_records_is_done_whole;
 }
 
 /// What a check found wrong.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
-use latchbook_core::model::{
+use crate::model::{
     AuditAction, ChangeId, Day, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, FeedPosition, KeyId,
     Metadata, PepperId, Revision, ScopeGrant, ScopeToken, SealedBytes, SigningKeyId, TokenId, UnixTime,
 };
+use ipnet::IpNet;
 
 use super::{Coded, Damage, Input, coded_struct};
 
@@ -152,6 +152,18 @@ impl<A: Coded, B: Coded> Coded for (A, B) {
 
     fn read(input: &mut Input<'_>) -> Result<Self, Damage> {
         Ok((A::read(input)?, B::read(input)?))
+    }
+}
+
+impl<A: Coded, B: Coded, C: Coded> Coded for (A, B, C) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+        self.2.write(out);
+    }
+
+    fn read(input: &mut Input<'_>) -> Result<Self, Damage> {
+        Ok((A::read(input)?, B::read(input)?, C::read(input)?))
     }
 }
 

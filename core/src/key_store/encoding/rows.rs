@@ -1,8 +1,8 @@
 //! Records, events, announcements and counters as bytes.
 
-use latchbook_core::model::{
+use crate::model::{
     Announcement, ApiKey, AuditActor, AuditEvent, ChainId, Committed, Developer, DeveloperStatus, Entity, FeedEntry,
-    KeyActivity, KeyDigest, KeyText, Pepper, PepperPurpose, Provenance, PublicKey, Record, SandboxPreferences,
+    KeyActivity, KeyDigest, KeyText, Pepper, PepperPurpose, Provenance, PublicKey, Record, Row, SandboxPreferences,
     SandboxRecord, SandboxRequest, SandboxState, Settings, SigningKey, SigningKeyState, StoreMeta, Stored, UsageCounts,
     UsageRow,
 };
@@ -39,6 +39,13 @@ coded_struct! {
 }
 
 coded_enum! {
+    Row {
+        1 => Record { 0: stored },
+        2 => Usage { 0: row },
+        3 => Audit { 0: event },
+        4 => Feed { 0: entry },
+        5 => Meta { 0: meta },
+    }
     Record {
         1 => Settings { 0: settings },
         2 => Developer { 0: developer },

@@ -1,6 +1,8 @@
-use latchbook_core::key_store::conformance::samples;
-use latchbook_core::model::{
-    AuditEvent, ChainId, ChangeId, Committed, FIRST_LINK, FeedEntry, FeedPosition, Revision, StoreMeta, Stored,
+//! Every kind of row there and back, and every kind of damage.
+
+use crate::key_store::conformance::samples;
+use crate::model::{
+    AuditEvent, ChainId, ChangeId, Committed, FIRST_LINK, FeedEntry, FeedPosition, Revision, Row, StoreMeta, Stored,
     UnixTime, UsageRow,
 };
 use proptest::prelude::*;
@@ -41,6 +43,10 @@ fn every_kind_of_row_is_read_as_it_was_written() {
     same(&events());
     same(&[Committed { id: ChangeId::from_bytes([1; 16]), feed: Some(FeedPosition(1)), audit: vec![1, u64::MAX] }]);
     same(&[StoreMeta { feed_head: FeedPosition(3), pruned_to: FeedPosition(2), pruned_at: UnixTime::MAX }]);
+    let rows = stored().into_iter().map(Row::Record).chain(events().into_iter().map(Row::Audit));
+    same(
+        &rows.chain(entries().into_iter().map(Row::Feed)).chain([Row::Meta(StoreMeta::default())]).collect::<Vec<_>>(),
+    );
     let ada = samples::developer_ref("ada").unwrap();
     same(&[samples::usage(&ada, samples::key_id(1).unwrap(), u32::MAX, u64::MAX, 0)]);
 }

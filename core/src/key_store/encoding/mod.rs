@@ -1,22 +1,32 @@
-//! Rows as bytes: a version, the fields in order, and a checksum that covers the row's key as well.
+//! Rows as bytes, for stores that keep bytes: a version, the fields in order, and a checksum that covers the row's key
+//! as well.
+//!
+//! A row that a released version wrote stays readable: tags and the order of fields do not change under a version.
 
 mod fields;
 mod rows;
 
-use latchbook_core::key_store::StoreError;
+use crate::key_store::StoreError;
 
 /// The version that is written. Older ones are read, newer ones refused.
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 4;
 
-/// A value that can be a row, or part of one.
-pub(crate) trait Coded: Sized {
+/// A value that can be a row, or part of one: numbers, texts, ids, records, options, pairs and lists of them.
+pub trait Coded: Sized {
+    /// Appends the value to `out`.
     fn write(&self, out: &mut Vec<u8>);
+
+    /// Takes a value off the front of `input`, from any bytes at all.
+    ///
+    /// # Errors
+    /// [`Damage`], where no value was written like that.
     fn read(input: &mut Input<'_>) -> Result<Self, Damage>;
 }
 
 /// The row `value` under `key`.
-pub(crate) fn encode<T: Coded>(key: &[u8], value: &T) -> Vec<u8> {
+#[must_use]
+pub fn encode<T: Coded>(key: &[u8], value: &T) -> Vec<u8> {
     let mut row = Vec::with_capacity(128);
     row.push(VERSION);
     value.write(&mut row);
@@ -26,14 +36,21 @@ pub(crate) fn encode<T: Coded>(key: &[u8], value: &T) -> Vec<u8> {
 }
 
 /// What [`encode`] was given, from any bytes at all.
-pub(crate) fn decode<T: Coded>(key: &[u8], row: &[u8]) -> Result<T, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for a row that is damaged or stands under another key, [`StoreError::Newer`] for one that a
+/// newer latchbook wrote.
+pub fn decode<T: Coded>(key: &[u8], row: &[u8]) -> Result<T, StoreError> {
     let mut input = open(key, row)?;
     let value = T::read(&mut input).map_err(StoreError::corrupt)?;
     if input.0.is_empty() { Ok(value) } else { Err(StoreError::corrupt(Damage::Trailing)) }
 }
 
-/// The value that a row begins with, whatever follows it.
-pub(crate) fn decode_first<T: Coded>(key: &[u8], row: &[u8]) -> Result<T, StoreError> {
+/// The value that a row begins with, whatever follows it: the revision of a [`Stored`](crate::model::Stored), say.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_first<T: Coded>(key: &[u8], row: &[u8]) -> Result<T, StoreError> {
     T::read(&mut open(key, row)?).map_err(StoreError::corrupt)
 }
 
@@ -58,7 +75,8 @@ fn checksum(key: &[u8], content: &[u8]) -> [u8; CHECKSUM] {
 }
 
 /// Bytes that are still to be read.
-pub(crate) struct Input<'a>(&'a [u8]);
+#[derive(Debug)]
+pub struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
@@ -87,17 +105,23 @@ impl<'a> Input<'a> {
 
 /// Why a row cannot be read. It names nothing of what the row holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Damage {
+pub enum Damage {
+    /// It is shorter than its fields.
     #[error("a row is too short")]
     Short,
+    /// It is longer than its fields.
     #[error("a row is longer than its fields")]
     Trailing,
+    /// Its checksum is wrong, or it stands under another key.
     #[error("a row's checksum is wrong")]
     Checksum,
+    /// A variant that nobody wrote.
     #[error("a row has an unknown tag")]
     Tag,
+    /// A value that its type does not allow.
     #[error("a row holds a value that is not allowed")]
     Value,
+    /// The version of a newer latchbook.
     #[error("a row was written by a newer latchbook (version {0}); use that one")]
     Newer(u8),
 }
@@ -147,4 +171,5 @@ macro_rules! coded_enum {
 use {coded_enum, coded_struct};
 
 #[cfg(test)]
+#[cfg(feature = "conformance")]
 mod tests;
