@@ -191,7 +191,7 @@ pub(super) async fn a_reader_beside_a_prune_misses_nothing_that_still_holds(benc
     let writing = AtomicUsize::new(usize::try_from(WRITERS).unwrap_or_default());
     let write = async |writer: u64| {
         for number in 0..CHANGES {
-            let ends_at = if (writer + number) % 2 == 0 { ended } else { holding };
+            let ends_at = if (writer + number).is_multiple_of(2) { ended } else { holding };
             bench.commit(&announcing(&bench, writer * CHANGES + number, ends_at)?).await?;
             give_way().await;
         }
