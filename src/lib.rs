@@ -6,6 +6,8 @@ pub use latchbook_http::Gate;
 
 #[cfg(feature = "axum")]
 pub use latchbook_axum as axum;
+#[cfg(feature = "postgres")]
+pub use latchbook_postgres::PostgresStore;
 #[cfg(feature = "redb")]
 pub use latchbook_redb::RedbStore;
 #[cfg(feature = "sqlite")]

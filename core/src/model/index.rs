@@ -93,7 +93,9 @@ impl Index {
                 Position::newest_first(entity.created_at, entity.reference.id.as_str().as_bytes()),
             ),
             Record::SigningKey(key) => {
-                (Self::SigningKeys, Position::oldest_first(key.created_at, key.id.as_str().as_bytes()))
+                // One key may be imported for two environments.
+                let place = [key.id.as_str(), key.environment.as_str()].join("\0");
+                (Self::SigningKeys, Position::oldest_first(key.created_at, place.as_bytes()))
             }
             Record::Pepper(pepper) => (Self::Peppers, Position::oldest_first(pepper.created_at, pepper.id.as_bytes())),
             Record::Sandbox(sandbox) => (

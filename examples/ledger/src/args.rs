@@ -17,7 +17,9 @@ pub struct Args {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where everything is kept: `redb:PATH`, `sqlite:PATH` for several processes, or `memory:` for a trial.
+    /// Where everything is kept: `redb:PATH`, `sqlite:PATH` for several processes of one machine,
+    /// `postgres://USER@HOST/DATABASE` for several machines (its password may stand in PGPASSWORD), or `memory:` for a
+    /// trial.
     #[arg(long, default_value = "redb:ledger-data/auth.redb")]
     pub store: String,
     /// The issuer URL of the tokens; a store remembers it.

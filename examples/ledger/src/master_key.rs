@@ -15,15 +15,21 @@ use crate::start::StartError;
 
 /// The environment's key, else the one beside the store, which the very first start makes.
 pub(crate) fn beside(store: &Path) -> Result<MasterKey, StartError> {
+    let held = store.exists().then(|| format!("`{}`", store.display()));
+    in_folder(store.parent().unwrap_or(Path::new("")), held.as_deref())
+}
+
+/// The environment's key, else the one in `folder`, which the very first start makes; where `held` names a store that
+/// was set up before, there is none to make.
+pub(crate) fn in_folder(folder: &Path, held: Option<&str>) -> Result<MasterKey, StartError> {
     if named_in_environment() {
         return MasterKey::from_env().map_err(StartError::new);
     }
-    let file = store.with_file_name("master.key");
+    let file = folder.join("master.key");
     if !file.exists() {
-        if store.exists() {
+        if let Some(store) = held {
             return Err(StartError::new(format!(
-                "the store `{}` is there and its master key `{}` is not; put it back, or set LATCHBOOK_MASTER_KEY_FILE",
-                store.display(),
+                "the store {store} is there and its master key `{}` is not; put it back, or set LATCHBOOK_MASTER_KEY_FILE",
                 file.display()
             )));
         }

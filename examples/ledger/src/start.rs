@@ -10,8 +10,8 @@ use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
 use latchbook::key_store::{KeyStore, MemoryStore, StoreError};
-use latchbook::model::SecretText;
-use latchbook::{Authority, EnvironmentName, Gate, MasterKey, RedbStore, SqliteStore};
+use latchbook::model::{RecordKey, SecretText};
+use latchbook::{Authority, EnvironmentName, Gate, MasterKey, PostgresStore, RedbStore, SqliteStore};
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
@@ -39,6 +39,8 @@ enum Place {
     Redb(PathBuf),
     /// For several processes of one machine.
     Sqlite(PathBuf),
+    /// For several processes and machines.
+    Postgres(String),
 }
 
 /// Opens a store in a file.
@@ -80,6 +82,20 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
         }
         Place::Redb(path) => (path, open_redb, "ledger.redb", open_posted),
         Place::Sqlite(path) => (path, open_sqlite, "ledger.db", open_posted_shared),
+        Place::Postgres(url) => {
+            try_out(args, &signing_keys).await?;
+            let folder = Path::new(FOLDER);
+            let ledger = folder.join("ledger.db");
+            let posted = ledger.exists().then(|| open_posted_shared(&ledger)).transpose()?;
+            let store = open_postgres(args, &url).await?;
+            // Another node may have set the store up, under a master key that this one must be given.
+            let settings = store.get(&[RecordKey::Settings]).await.map_err(StartError::new)?;
+            let held = settings.iter().any(Option::is_some).then_some("in PostgreSQL");
+            let key = master_key::in_folder(folder, held)?;
+            let authority = authority(args, &signing_keys, key, Arc::new(store)).await?;
+            let posted = posted.map_or_else(|| open_posted_shared(&ledger), Ok)?;
+            return finish(args, authority, posted, bootstrap).await;
+        }
     };
     // What is there already is looked at before anything is made.
     let held = if path.symlink_metadata().is_ok() {
@@ -175,6 +191,15 @@ fn open_sqlite(path: &Path, timeout: Duration) -> Result<Arc<dyn KeyStore>, Stor
     Ok(Arc::new(SqliteStore::builder(path).timeout(timeout).open()?))
 }
 
+async fn open_postgres(args: &Args, url: &str) -> Result<PostgresStore, StartError> {
+    let mut builder = PostgresStore::builder(url).timeout(Duration::from_millis(args.store_timeout));
+    // Arguments are seen by every user of the machine, so the password can stay out of them.
+    if let Ok(password) = std::env::var("PGPASSWORD") {
+        builder = builder.password(SecretText::new(password));
+    }
+    builder.open().await.map_err(StartError::new)
+}
+
 fn open_posted(path: &Path) -> Result<Posted, StartError> {
     Posted::open(path).map_err(|error| posted_refused(path, error))
 }
@@ -213,9 +238,14 @@ fn place(args: &Args) -> Result<Place, StartError> {
         Some(("memory", "")) => Ok(Place::Memory),
         Some(("redb", path)) if !path.is_empty() => Ok(Place::Redb(PathBuf::from(path))),
         Some(("sqlite", path)) if !path.is_empty() => Ok(Place::Sqlite(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Place::Postgres(args.store.clone())),
         // The rest of a URL may hold a password: it is not shown.
         _ => Err(StartError::new(
-            "--store takes redb:PATH, sqlite:PATH or memory: in this version; others are not there yet",
+            "--store takes redb:PATH, sqlite:PATH, postgres://USER@HOST/DATABASE or memory: in this version",
         )),
     }
 }
+
+/// What a process keeps for itself where the store is on a server: posted transactions, and the master key where the
+/// environment names none.
+const FOLDER: &str = "ledger-data";

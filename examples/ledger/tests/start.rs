@@ -16,8 +16,8 @@ fn arguments_that_cannot_work_make_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     fs::write(here.join("file"), "text").unwrap();
-    for store in ["", "redb:", "sqlite:", "memory:x", "auth.redb", "postgres://me:hunter2@host/db"] {
-        refused_in(here, &["--store", store], &[], &["--store takes redb:PATH, sqlite:PATH or memory:"]);
+    for store in ["", "redb:", "sqlite:", "memory:x", "auth.redb", "postgres:me:hunter2@host/db"] {
+        refused_in(here, &["--store", store], &[], &["--store takes redb:PATH, sqlite:PATH, postgres://"]);
     }
     refused_in(here, &["--store", "redb:file/auth.redb"], &[], &["file/", "cannot be"]);
     refused_in(here, &["--issuer", "ftp://api.example.com"], &[], &["the issuer `ftp://api.example.com`", "https"]);

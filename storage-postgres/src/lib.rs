@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod builder;
+mod columns;
+mod commit;
+mod copies;
+mod events;
+mod fault;
+mod migrations;
+mod reading;
+mod records;
+mod session;
+mod statements;
+mod store;
+
+pub use builder::{PostgresStoreBuilder, danger};
+pub use store::PostgresStore;
