@@ -68,7 +68,8 @@ pub(crate) fn page(db: &Connection, index: &Index, after: Option<&Position>, lim
         ),
         Index::SigningKeys => list.records(
             Record::SigningKey,
-            "created_at >= ?2 AND (created_at > ?2 OR id > ?3) ORDER BY created_at, id",
+            "created_at >= ?2 AND (created_at > ?2 OR id || '/' || environment > ?3)
+             ORDER BY created_at, id || '/' || environment",
             &[&oldest, &Text(name)],
         ),
         Index::Peppers => list.records(

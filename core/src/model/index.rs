@@ -94,8 +94,8 @@ impl Index {
             ),
             Record::SigningKey(key) => {
                 // One key may be imported for two environments.
-                let place = [key.id.as_str(), key.environment.as_str()].join("\0");
-                (Self::SigningKeys, Position::oldest_first(key.created_at, place.as_bytes()))
+                let name = format!("{}/{}", key.id, key.environment);
+                (Self::SigningKeys, Position::oldest_first(key.created_at, name.as_bytes()))
             }
             Record::Pepper(pepper) => (Self::Peppers, Position::oldest_first(pepper.created_at, pepper.id.as_bytes())),
             Record::Sandbox(sandbox) => (

@@ -4,7 +4,7 @@ use super::bench::Bench;
 use super::{Problem, same, samples};
 use crate::model::{
     ChainId, DeveloperRef, EnvironmentName, Index, Merge, PepperPurpose, Position, PublicKey, Record, RecordKey, Row,
-    UnixTime,
+    SigningKey, UnixTime,
 };
 
 /// Some records of each list, in the list's order; instants tie, so that ids decide.
@@ -39,7 +39,17 @@ fn lists() -> Result<Vec<(Index, Vec<Record>)>, Problem> {
         (Index::EntitiesOf(ada.clone()), vec![entity("c", 9)?, entity("a", 8)?, entity("b", 8)?, entity("bb", 8)?]),
         (
             Index::SigningKeys,
-            vec![signing("z", 1, 0)?, signing("a", 2, 256)?, signing("b", 3, 256)?, signing("0", 4, 300)?],
+            vec![
+                signing("z", 1, 0)?,
+                signing("a", 2, 256)?,
+                // One key, imported for two environments.
+                Record::SigningKey(SigningKey {
+                    environment: EnvironmentName::SANDBOX,
+                    ..samples::signing_key("a", PublicKey::Ed25519([2; 32]), at(256))?
+                }),
+                signing("b", 3, 256)?,
+                signing("0", 4, 300)?,
+            ],
         ),
         (
             Index::Peppers,
