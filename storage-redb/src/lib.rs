@@ -14,7 +14,6 @@
 
 mod draft;
 mod file;
-mod oneshot;
 mod overlay;
 mod reading;
 mod store;

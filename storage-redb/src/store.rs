@@ -15,11 +15,11 @@ use latchbook_core::model::{
 };
 use redb::ReadableDatabase as _;
 
-use crate::file::{Origin, StoreFile};
+use crate::file::{Origin, RedbFile};
 use crate::reading;
 use crate::tables::View;
 use crate::transaction::fault;
-use crate::writer::{Job, Trusted, Writer};
+use crate::writer::{self, Job, Trusted, Writer};
 
 /// A [`KeyStore`] in one redb file, which this process alone has open.
 ///
@@ -52,7 +52,7 @@ impl RedbStore {
 
     fn start(path: PathBuf, origin: impl Origin, timeout: Duration) -> Result<Self, StoreError> {
         let database = Arc::new(RwLock::new(Some(origin.open()?)));
-        let writer = Writer::start(Arc::clone(&database), origin)?;
+        let writer = writer::start(Arc::clone(&database), origin)?;
         Ok(Self { path, database, writer, timer: Timer::new(), timeout })
     }
 
@@ -139,7 +139,7 @@ impl RedbStoreBuilder {
     /// # Errors
     /// As [`RedbStore::open`].
     pub fn open(self) -> Result<RedbStore, StoreError> {
-        let file = StoreFile::find(&self.path)?;
+        let file = RedbFile::find(&self.path)?;
         RedbStore::start(self.path, file, self.timeout)
     }
 }

@@ -3,18 +3,17 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{ChangeSet, Committed, Pruned, Row, UnixTime};
+use latchbook_file::{Reply, Worker, gather};
 use redb::Database;
 
 use crate::draft;
 use crate::file::Origin;
-use crate::oneshot::{self, Sender};
 use crate::tables::{Tables, Writes};
 use crate::transaction::{begin, fault};
 
@@ -30,48 +29,19 @@ pub(crate) enum Job {
     Suspect,
 }
 
-pub(crate) type Reply<T> = Sender<Result<T, StoreError>>;
+/// The handle of the writer's thread. Dropping it closes the database.
+pub(crate) type Writer = Worker<Job>;
 
-/// The handle of the writer's thread. Dropping it ends the thread after what waits is done, and closes the database.
-pub(crate) struct Writer {
-    queue: Option<SyncSender<Job>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writer {
-    pub(crate) fn start(database: Trusted, origin: impl Origin) -> Result<Self, StoreError> {
-        let (queue, jobs) = sync_channel(WAITING);
-        let mut work = Work { database, origin: Box::new(origin), jobs };
-        let thread = std::thread::Builder::new().name("latchbook-redb".to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(StoreError::unavailable)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
-    }
-
-    /// Has `job` done and waits for its answer.
-    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(job(reply))?;
-        answer.receive().await.unwrap_or_else(|| Err(StoreError::unavailable("the store's writer has stopped")))
-    }
-
-    /// Has `job` queued, without an answer.
-    pub(crate) fn send(&self, job: Job) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("the store is closed"))?;
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::unavailable("too many changes are waiting for the disk"),
-            TrySendError::Disconnected(_) => StoreError::unavailable("the store's writer has stopped"),
-        })
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic was caught where it happened; there is nothing to hand on.
-            let _ = thread.join();
-        }
-    }
+pub(crate) fn start(database: Trusted, origin: impl Origin) -> Result<Writer, StoreError> {
+    let origin = Box::new(origin);
+    Worker::start(
+        "latchbook-redb",
+        "too many changes are waiting for the disk",
+        "the store's writer has stopped",
+        |jobs| {
+            Work { database, origin, jobs }.run();
+        },
+    )
 }
 
 struct Work {
@@ -85,28 +55,13 @@ type Settle = Box<dyn FnOnce(&Result<(), Arc<str>>)>;
 
 impl Work {
     fn run(&mut self) {
-        while let Some(batch) = self.gather() {
+        while let Some(batch) = gather(&self.jobs, self.is_broken().then_some(PAUSE)) {
             if self.is_broken() {
                 self.reopen();
             }
             self.batch(batch);
         }
         self.take();
-    }
-
-    /// The jobs that wait, or none where it is only time to reopen; `None` once nobody can ask any more.
-    fn gather(&self) -> Option<Vec<Job>> {
-        let first = if self.is_broken() {
-            match self.jobs.recv_timeout(PAUSE) {
-                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
-                first => first.ok()?,
-            }
-        } else {
-            self.jobs.recv().ok()?
-        };
-        let mut batch = vec![first];
-        batch.extend(self.jobs.try_iter().take(BATCH - 1));
-        Some(batch)
     }
 
     fn batch(&mut self, jobs: Vec<Job>) {
@@ -200,17 +155,15 @@ fn halves<T: 'static>(
         }
     };
     let settle = move |outcome: &Result<(), Arc<str>>| {
-        reply.send(match outcome {
+        let answer = match outcome {
             Ok(()) => answer.take().unwrap_or_else(|| Err(StoreError::unavailable("the change was not reached"))),
             Err(error) => Err(StoreError::unavailable(error.to_string())),
-        });
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
     };
     (Box::new(plan), Box::new(settle))
 }
 
-/// Most jobs that may wait; beyond them callers are turned away at once.
-const WAITING: usize = 4096;
-/// Most jobs in one commit.
-const BATCH: usize = 1024;
 /// How long a database that cannot be opened is left alone.
 const PAUSE: Duration = Duration::from_millis(250);

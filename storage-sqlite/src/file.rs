@@ -1,12 +1,13 @@
-//! The store's file: made, recognised, opened, and watched while it is open.
+//! The store's file as SQLite reads it: made, recognised, opened, and watched together with its log.
 
 use std::error::Error;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
+use latchbook_file::{Identity, StoreFile, beside, damaged, foreign, identity, make_whole, unmade, unreadable};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -16,14 +17,11 @@ use crate::rows::Counters;
 use crate::schema::{self, APPLICATION_ID, VERSION};
 use crate::tables;
 
-/// A store's file. It is the same one as long as the process runs: one put in its place is not trusted.
+/// A store's file, as SQLite opens it.
 #[derive(Debug)]
-pub(crate) struct StoreFile {
-    /// As the host named it, for messages.
-    shown: PathBuf,
-    /// Absolute, so that it stays right when the process changes its folder, and is never taken for a URI.
-    path: PathBuf,
-    identity: Identity,
+pub(crate) struct SqliteFile {
+    /// Its path is absolute, so that it stays right when the process changes its folder, and is never taken for a URI.
+    file: StoreFile,
     timeout: Duration,
 }
 
@@ -34,25 +32,12 @@ pub(crate) struct Open {
     log: Option<Identity>,
 }
 
-impl StoreFile {
+impl SqliteFile {
     /// The file at `path`, made with its folder where there is none. A file that is refused is left unchanged.
     pub(crate) fn find(shown: &Path, timeout: Duration) -> Result<Self, StoreError> {
         check_sqlite()?;
         let path = std::path::absolute(shown).map_err(|error| unreadable(shown, &error))?;
-        if let Err(error) = fs::symlink_metadata(&path)
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            create(shown, &path)?;
-        }
-        let metadata = fs::metadata(&path).map_err(|error| unreadable(shown, &error))?;
-        let refused = |text| Err(foreign(format!("`{}` {text}", shown.display())));
-        if !metadata.is_file() {
-            return refused("is not a file; name the store's file, or one to be made");
-        }
-        if metadata.len() == 0 {
-            return refused("is empty and no store; remove it to have a new one made");
-        }
-        let file = Self { shown: shown.to_owned(), path, identity: identity(&metadata), timeout };
+        let file = Self { file: StoreFile::find(shown, &path, || create(shown, &path))?, timeout };
         file.recognise()?;
         Ok(file)
     }
@@ -66,7 +51,7 @@ impl StoreFile {
 
     /// A connection for reads, which waits for others as long as `busy_timeout`.
     pub(crate) fn reader(&self, busy_timeout: Duration) -> Result<Connection, StoreError> {
-        connect(&self.path, busy_timeout, false).map_err(fault)
+        connect(self.file.path(), busy_timeout, false).map_err(fault)
     }
 
     /// Whether what is open is still what others would find, its log included.
@@ -77,29 +62,24 @@ impl StoreFile {
         }
         Err(StoreError::unavailable(format!(
             "the write-ahead log of `{}` was removed or replaced while it was in use; put it back or start anew",
-            self.shown.display()
+            self.file.shown().display()
         )))
     }
 
     /// The same for the file alone, which is what a read can ask for each time.
     pub(crate) fn verify_file(&self) -> Result<(), StoreError> {
-        let metadata = fs::metadata(&self.path).map_err(|error| unreadable(&self.shown, &error))?;
-        if identity(&metadata) == self.identity {
-            return Ok(());
-        }
-        let path = self.shown.display();
-        Err(StoreError::unavailable(format!("`{path}` was replaced while it was in use; put it back or start anew")))
+        self.file.verify()
     }
 
     fn log_identity(&self) -> Option<Identity> {
-        fs::metadata(beside(&self.path, "-wal")).ok().map(|metadata| identity(&metadata))
+        fs::metadata(beside(self.file.path(), "-wal")).ok().map(|metadata| identity(&metadata))
     }
 
     /// Looks at the head of the file without a lock and without its log, so that nothing is written beside it. Never
     /// by `std::fs`: closing a file drops every lock that this process has on it, also those of another store here.
     fn recognise(&self) -> Result<(), StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let looked = Connection::open_with_flags(uri(&self.path), flags).and_then(|db| {
+        let looked = Connection::open_with_flags(uri(self.file.path()), flags).and_then(|db| {
             let application: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
             Ok((application, schema::version(&db)?))
         });
@@ -107,16 +87,16 @@ impl StoreFile {
             Ok((APPLICATION_ID, version)) => self.check_version(version),
             Ok(_) => Err(foreign(format!(
                 "`{}` is an SQLite database, but no store of latchbook's; name another file",
-                self.shown.display()
+                self.file.shown().display()
             ))),
             // Another process may have been writing to its head just now: the log decides.
-            Err(error) if damages(&error) && beside(&self.path, "-wal").exists() => Ok(()),
+            Err(error) if damages(&error) && beside(self.file.path(), "-wal").exists() => Ok(()),
             Err(error) => Err(self.refused(error)),
         }
     }
 
     fn writer(&self) -> Result<Connection, StoreError> {
-        let db = connect(&self.path, self.timeout, true).map_err(|error| self.refused(error))?;
+        let db = connect(self.file.path(), self.timeout, true).map_err(|error| self.refused(error))?;
         // Until it is accepted, closing it leaves the file as it is.
         let keep = |keep| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
         keep(true).map_err(fault)?;
@@ -124,11 +104,12 @@ impl StoreFile {
             db.query_row(sql, [], |row| row.get(0)).map_err(|error| self.refused(error))
         };
         if read("PRAGMA application_id")? != APPLICATION_ID {
-            return Err(self.damaged("its head was changed"));
+            return Err(damaged(self.file.shown(), "its head was changed"));
         }
         self.check_version(read("PRAGMA user_version")?)?;
         if db.is_readonly("main").map_err(fault)? {
-            let text = format!("`{}` cannot be written; let this process read and write it", self.shown.display());
+            let text =
+                format!("`{}` cannot be written; let this process read and write it", self.file.shown().display());
             return Err(StoreError::unavailable(text));
         }
         let mode: String =
@@ -136,13 +117,13 @@ impl StoreFile {
         if mode != "wal" {
             let text = format!(
                 "`{}` cannot have a write-ahead log where it is; put it on a local disk, not on a network share",
-                self.shown.display()
+                self.file.shown().display()
             );
             return Err(StoreError::unavailable(text));
         }
         schema::migrate(&db).map_err(|error| self.refused(error))?;
         counters(&db).map_err(|error| match error {
-            StoreError::Corrupt(error) => self.damaged(&error.to_string()),
+            StoreError::Corrupt(error) => damaged(self.file.shown(), &error.to_string()),
             error => error,
         })?;
         keep(false).map_err(fault)?;
@@ -150,19 +131,19 @@ impl StoreFile {
     }
 
     fn check_version(&self, version: i64) -> Result<(), StoreError> {
-        let path = self.shown.display();
+        let path = self.file.shown().display();
         if version > VERSION {
             let text = format!(
                 "`{path}` has format {version} of a newer latchbook; this one reads {VERSION}: use the newer one"
             );
             return Err(StoreError::Newer(text.into()));
         }
-        if version < 0 { Err(self.damaged("its format is no number of ours")) } else { Ok(()) }
+        if version < 0 { Err(damaged(self.file.shown(), "its format is no number of ours")) } else { Ok(()) }
     }
 
     /// Why SQLite did not open the file.
     fn refused(&self, error: rusqlite::Error) -> StoreError {
-        let path = self.shown.display();
+        let path = self.file.shown().display();
         if is_busy(&error) {
             let text = format!("`{path}` is locked by another process, and stayed so; close it there first");
             return StoreError::Locked(text.into());
@@ -171,17 +152,12 @@ impl StoreFile {
             return foreign(format!("`{path}` is no store of latchbook's; name another file"));
         }
         match fault(error) {
-            StoreError::Corrupt(error) => self.damaged(&error.to_string()),
+            StoreError::Corrupt(error) => damaged(self.file.shown(), &error.to_string()),
             error => StoreError::unavailable(format!(
                 "`{path}` cannot be opened ({}); let this process read and write it and its folder",
                 source_of(&error)
             )),
         }
-    }
-
-    fn damaged(&self, what: &str) -> StoreError {
-        let path = self.shown.display();
-        StoreError::corrupt(format!("`{path}` cannot be used ({what}); put a backup in its place"))
     }
 }
 
@@ -200,11 +176,6 @@ fn check_sqlite() -> Result<(), StoreError> {
 
 /// Makes a store beside `path` and moves it there whole, so that a crash leaves none that is half made.
 fn create(shown: &Path, path: &Path) -> Result<(), StoreError> {
-    let failed = |error: io::Error| {
-        let text =
-            format!("`{}` cannot be made: {error}; give this process a folder that it can write to", shown.display());
-        StoreError::unavailable(text)
-    };
     for left in ["-wal", "-journal"].map(|end| beside(path, end)) {
         if left.symlink_metadata().is_ok() {
             return Err(StoreError::corrupt(format!(
@@ -214,19 +185,10 @@ fn create(shown: &Path, path: &Path) -> Result<(), StoreError> {
             )));
         }
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    private_folder(folder).map_err(failed)?;
-    let unfinished = beside(path, &format!(".{}.new", std::process::id()));
-    let made = private_file(&unfinished).map_err(failed);
-    let made = made.and_then(|()| initialise(&unfinished).map_err(|error| failed(io::Error::other(error))));
-    let made = made.and_then(|()| match fs::hard_link(&unfinished, path) {
-        // Another process was faster; its store is as good.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked.map_err(failed),
-    });
-    let removed = fs::remove_file(&unfinished).map_err(failed);
-    made.and(removed)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    // SQLite gives its log the mode of its file.
+    make_whole(shown, path, &["-wal", "-shm", "-journal"], |unfinished| {
+        initialise(unfinished).map_err(|error| unmade(shown, &io::Error::other(error)))
+    })
 }
 
 fn initialise(path: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -257,62 +219,6 @@ fn uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(end);
-    path.with_file_name(name)
-}
-
-fn foreign(text: String) -> StoreError {
-    StoreError::Foreign(text.into())
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> StoreError {
-    let text = format!("`{}` cannot be opened: {error}; let this process read and write it", path.display());
-    StoreError::unavailable(text)
-}
-
 fn source_of(error: &StoreError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-#[cfg(unix)]
-type Identity = (u64, u64);
-
-/// What a file keeps when it is renamed, and another one at its place does not have.
-#[cfg(unix)]
-fn identity(metadata: &fs::Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-type Identity = ();
-
-#[cfg(not(unix))]
-fn identity(_: &fs::Metadata) -> Identity {}
-
-/// Makes `folder` where there is none, for this user alone.
-fn private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Makes the file at `path` anew, for this user alone; SQLite gives its log the same mode.
-fn private_file(path: &Path) -> io::Result<()> {
-    // Left behind by a process that had the same number and died.
-    for left in ["", "-wal", "-shm", "-journal"].map(|end| beside(path, end)) {
-        match fs::remove_file(left) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }

@@ -4,7 +4,6 @@ mod cells;
 mod changes;
 mod connection;
 mod file;
-mod oneshot;
 mod place;
 mod readers;
 mod reading;

@@ -1,17 +1,16 @@
 //! Reads: on the caller's thread where a connection is free, else on a thread that may wait.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use latchbook_core::clock::Timer;
 use latchbook_core::key_store::StoreError;
+use latchbook_file::{Reply, Worker};
 use rusqlite::Connection;
 
 use crate::connection::was_busy;
-use crate::file::StoreFile;
-use crate::oneshot;
+use crate::file::SqliteFile;
 use crate::timeout::{in_time, is_late};
 
 /// Connections while the database can be trusted. Only the writer's thread opens it and shuts it.
@@ -90,7 +89,7 @@ struct Lent<'a> {
 
 impl Lent<'_> {
     /// The connection, which does not wait for anybody.
-    fn connection(&mut self, file: &StoreFile) -> Result<&Connection, StoreError> {
+    fn connection(&mut self, file: &SqliteFile) -> Result<&Connection, StoreError> {
         let held = match self.connection.take() {
             Some(held) => held,
             None => file.reader(Duration::ZERO)?,
@@ -116,26 +115,27 @@ type Question = Box<dyn FnOnce(Result<&Connection, StoreError>) + Send>;
 
 /// The connections that reads share, and the thread for those that have to wait.
 pub(crate) struct Readers {
-    file: Arc<StoreFile>,
+    file: Arc<SqliteFile>,
     pool: Arc<Pool>,
     timer: Arc<Timer>,
     timeout: Duration,
-    queue: Option<SyncSender<Question>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Worker<Question>,
 }
 
 impl Readers {
     pub(crate) fn start(
-        file: Arc<StoreFile>,
+        file: Arc<SqliteFile>,
         pool: Arc<Pool>,
         timer: Arc<Timer>,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let (queue, questions) = sync_channel(WAITING);
-        let mut patient = Patient { file: Arc::clone(&file), pool: Arc::clone(&pool), timeout, questions, held: None };
-        let thread = std::thread::Builder::new().name("latchbook-sqlite-reader".to_owned());
-        let thread = thread.spawn(move || patient.run()).map_err(StoreError::unavailable)?;
-        Ok(Self { file, pool, timer, timeout, queue: Some(queue), thread: Some(thread) })
+        let (patient_file, patient_pool) = (Arc::clone(&file), Arc::clone(&pool));
+        let full = "too many reads are waiting for the database";
+        let thread =
+            Worker::start("latchbook-sqlite-reader", full, "the store's reader has stopped", move |questions| {
+                Patient { file: patient_file, pool: patient_pool, timeout, questions, held: None }.run();
+            })?;
+        Ok(Self { file, pool, timer, timeout, thread })
     }
 
     /// What `read` finds: here and now, where nobody has to be waited for, else in `timeout`. Where the database
@@ -174,36 +174,19 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.ask(Box::new(move |connection| reply.send(connection.and_then(read))))?;
-        let answer = async {
-            answer.receive().await.unwrap_or_else(|| Err(StoreError::unavailable("the store's reader has stopped")))
+        let question = |reply: Reply<T>| -> Question {
+            Box::new(move |connection| {
+                // Whoever asked may have gone.
+                let _ = reply.send(connection.and_then(read));
+            })
         };
-        in_time(&self.timer, self.timeout, answer).await
-    }
-
-    fn ask(&self, question: Question) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("the store is closed"))?;
-        queue.try_send(question).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::unavailable("too many reads are waiting for the database"),
-            TrySendError::Disconnected(_) => StoreError::unavailable("the store's reader has stopped"),
-        })
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // It does nothing that panics; there is nothing to hand on.
-            let _ = thread.join();
-        }
+        in_time(&self.timer, self.timeout, self.thread.ask(question)).await
     }
 }
 
 /// The thread that may wait, with a connection of its own.
 struct Patient {
-    file: Arc<StoreFile>,
+    file: Arc<SqliteFile>,
     pool: Arc<Pool>,
     timeout: Duration,
     questions: Receiver<Question>,
@@ -231,7 +214,5 @@ impl Patient {
     }
 }
 
-/// Most reads that may wait; beyond them callers are turned away at once.
-const WAITING: usize = 4096;
 /// Most reads that go on at once without the thread.
 const MOST: usize = 8;

@@ -11,13 +11,14 @@ use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
+use latchbook_file::Reply;
 use rusqlite::Connection;
 
-use crate::file::StoreFile;
+use crate::file::SqliteFile;
 use crate::readers::{Pool, Readers};
 use crate::reading;
 use crate::timeout::in_time;
-use crate::writer::{Job, Reply, Writer};
+use crate::writer::{self, Job, Writer};
 
 /// A [`KeyStore`] in one SQLite file, which several processes of one machine may have open.
 ///
@@ -136,9 +137,9 @@ impl SqliteStoreBuilder {
     /// As [`SqliteStore::open`].
     pub fn open(self) -> Result<SqliteStore, StoreError> {
         let Self { path, timeout } = self;
-        let file = Arc::new(StoreFile::find(&path, timeout)?);
+        let file = Arc::new(SqliteFile::find(&path, timeout)?);
         let (pool, timer) = (Arc::new(Pool::default()), Arc::new(Timer::new()));
-        let writer = Writer::start(Arc::clone(&file), Arc::clone(&pool))?;
+        let writer = writer::start(Arc::clone(&file), Arc::clone(&pool))?;
         let readers = Readers::start(file, Arc::clone(&pool), Arc::clone(&timer), timeout)?;
         Ok(SqliteStore { path, readers, writer, pool, timer, timeout })
     }

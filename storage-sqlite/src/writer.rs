@@ -2,18 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{ChangeSet, Committed, Pruned, Row, UnixTime};
+use latchbook_file::{Reply, Worker, gather};
 use rusqlite::Connection;
 
 use crate::changes;
 use crate::connection::{BEGIN, COMMIT, ROLLBACK, fault, was_busy};
-use crate::file::{Open, StoreFile};
-use crate::oneshot::{self, Sender};
+use crate::file::{Open, SqliteFile};
 use crate::readers::Pool;
 
 /// What the writer's thread is asked for, and where the answer goes.
@@ -25,54 +24,21 @@ pub(crate) enum Job {
     Suspect,
 }
 
-pub(crate) type Reply<T> = Sender<Result<T, StoreError>>;
+/// The handle of the writer's thread. Dropping it closes the database.
+pub(crate) type Writer = Worker<Job>;
 
-/// The handle of the writer's thread. Dropping it ends the thread after what waits is done, and closes the database.
-pub(crate) struct Writer {
-    queue: Option<SyncSender<Job>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Writer {
-    /// Opens the database and starts the thread. `pool` is open while the database can be trusted.
-    pub(crate) fn start(file: Arc<StoreFile>, pool: Arc<Pool>) -> Result<Self, StoreError> {
-        let (queue, jobs) = sync_channel(WAITING);
-        let mut work = Work { file, pool, open: None, jobs };
-        work.open()?;
-        let thread = std::thread::Builder::new().name("latchbook-sqlite-writer".to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(StoreError::unavailable)?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
-    }
-
-    /// Has `job` done and waits for its answer.
-    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(job(reply))?;
-        answer.receive().await.unwrap_or_else(|| Err(StoreError::unavailable("the store's writer has stopped")))
-    }
-
-    /// Has `job` queued, without an answer.
-    pub(crate) fn send(&self, job: Job) -> Result<(), StoreError> {
-        let queue = self.queue.as_ref().ok_or_else(|| StoreError::unavailable("the store is closed"))?;
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::unavailable("too many changes are waiting for the disk"),
-            TrySendError::Disconnected(_) => StoreError::unavailable("the store's writer has stopped"),
-        })
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic was caught where it happened; there is nothing to hand on.
-            let _ = thread.join();
-        }
-    }
+/// Opens the database and starts the thread. `pool` is open while the database can be trusted.
+pub(crate) fn start(file: Arc<SqliteFile>, pool: Arc<Pool>) -> Result<Writer, StoreError> {
+    let open = Some(file.open()?);
+    pool.open();
+    let full = "too many changes are waiting for the disk";
+    Worker::start("latchbook-sqlite-writer", full, "the store's writer has stopped", |jobs| {
+        Work { file, pool, open, jobs }.run();
+    })
 }
 
 struct Work {
-    file: Arc<StoreFile>,
+    file: Arc<SqliteFile>,
     pool: Arc<Pool>,
     /// The database while it can be trusted.
     open: Option<Open>,
@@ -81,7 +47,7 @@ struct Work {
 
 impl Work {
     fn run(&mut self) {
-        while let Some(mut batch) = self.gather() {
+        while let Some(mut batch) = gather(&self.jobs, self.open.is_none().then_some(PAUSE)) {
             if self.pool.is_suspected() {
                 tracing::warn!("a read failed; the store is opened again");
                 self.close();
@@ -98,27 +64,6 @@ impl Work {
             }
         }
         self.close();
-    }
-
-    /// The jobs that wait, or none where it is only time to reopen; `None` once nobody can ask any more.
-    fn gather(&self) -> Option<Vec<Job>> {
-        let first = if self.open.is_none() {
-            match self.jobs.recv_timeout(PAUSE) {
-                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
-                first => first.ok()?,
-            }
-        } else {
-            self.jobs.recv().ok()?
-        };
-        let mut batch = vec![first];
-        batch.extend(self.jobs.try_iter().take(BATCH - 1));
-        Some(batch)
-    }
-
-    fn open(&mut self) -> Result<(), StoreError> {
-        self.open = Some(self.file.open()?);
-        self.pool.open();
-        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
@@ -216,15 +161,16 @@ fn work(db: &Connection, job: &Job) -> Result<Done, StoreError> {
 }
 
 fn answer_to(job: Job, done: Result<Done, StoreError>) {
-    match (job, done) {
-        (Job::Commit(_, reply), Ok(Done::Committed(committed))) => reply.send(Ok(committed)),
-        (Job::Commit(_, reply), Err(error)) => reply.send(Err(error)),
-        (Job::Prune(.., reply), Ok(Done::Pruned(pruned))) => reply.send(Ok(pruned)),
-        (Job::Prune(.., reply), Err(error)) => reply.send(Err(error)),
-        (Job::Load(_, reply), done) => reply.send(done.map(drop)),
+    // Whoever asked may have gone.
+    let _ = match (job, done) {
+        (Job::Commit(_, reply), Ok(Done::Committed(committed))) => reply.send(Ok(committed)).is_ok(),
+        (Job::Commit(_, reply), Err(error)) => reply.send(Err(error)).is_ok(),
+        (Job::Prune(.., reply), Ok(Done::Pruned(pruned))) => reply.send(Ok(pruned)).is_ok(),
+        (Job::Prune(.., reply), Err(error)) => reply.send(Err(error)).is_ok(),
+        (Job::Load(_, reply), done) => reply.send(done.map(drop)).is_ok(),
         // An answer of another kind than its question's is never made; without one the caller hears `Unavailable`.
-        (Job::Commit(..) | Job::Prune(..) | Job::Suspect, _) => {}
-    }
+        (Job::Commit(..) | Job::Prune(..) | Job::Suspect, _) => false,
+    };
 }
 
 /// The answers to `count` jobs; the error of all is the error of each.
@@ -243,9 +189,5 @@ fn warn(error: &StoreError, what: &str) {
     tracing::warn!(error = ?error.to_string(), "{what}");
 }
 
-/// Most jobs that may wait; beyond them callers are turned away at once.
-const WAITING: usize = 4096;
-/// Most jobs in one commit.
-const BATCH: usize = 1024;
 /// How long a database that cannot be opened is left alone.
 const PAUSE: Duration = Duration::from_millis(250);

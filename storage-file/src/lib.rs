@@ -1,0 +1,7 @@
+//! What stores in one file share: the file, made and watched, and the threads that work on it.
+
+mod file;
+mod worker;
+
+pub use file::{Identity, StoreFile, beside, damaged, foreign, identity, make_whole, unmade, unreadable};
+pub use worker::{Reply, Worker, gather};
