@@ -4,8 +4,8 @@ use super::change::Event;
 use super::{Fault, Inner, Refusal};
 use crate::jose::{KeyError, SigningPair};
 use crate::model::{
-    Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Expectation, Provenance,
-    Record, Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source, UnixTime,
+    Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Provenance, Record,
+    Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source, UnixTime,
 };
 use crate::seal::SealPurpose;
 
@@ -89,7 +89,7 @@ impl Inner {
         let details: Vec<_> = until.iter().map(|until| ("until", until.as_str())).collect();
         self.announce_signing_key(set, key.environment, &key.id, actor, action, &details)?;
         key.state = state;
-        replace(set, Record::SigningKey(key), revision);
+        set.replace(Record::SigningKey(key), revision);
         Ok(())
     }
 
@@ -118,10 +118,4 @@ impl Inner {
 /// The oldest key of `environment` in this state.
 pub(super) fn in_state(keys: &[Held], environment: EnvironmentName, state: SigningKeyState) -> Option<&Held> {
     keys.iter().find(|(key, _)| key.environment == environment && key.state == state)
-}
-
-/// Puts `record` in place of the one that was read at `revision`.
-pub(super) fn replace(set: &mut ChangeSet, record: Record, revision: Revision) {
-    set.expect.push(Expectation { key: record.key(), revision: Some(revision) });
-    set.update.push(record);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::change::Tries;
-use super::signing_key_records::{Held, NewSigningKey, in_state, replace};
+use super::signing_key_records::{Held, NewSigningKey, in_state};
 use super::{Fault, Inner, Refusal};
 use crate::jose::KeyError;
 use crate::key_store::KeyStoreExt as _;
@@ -127,7 +127,7 @@ impl SigningKeys<'_> {
             }
             if set.update.is_empty() {
                 // No key signed before: of two that are imported at once, one must lose all the same.
-                replace(&mut set, Record::Settings(settings), revision);
+                set.replace(Record::Settings(settings), revision);
             }
             if inner.commit(set, &mut tries).await? {
                 return Ok(new.id().clone());

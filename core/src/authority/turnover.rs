@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::change::Tries;
-use super::signing_key_records::{Held, NewSigningKey, in_state, replace};
+use super::signing_key_records::{Held, NewSigningKey, in_state};
 use super::{Inner, Refusal};
 use crate::check::{TurnoverPolicy, TurnoverStep, check_turnover};
 use crate::jose::KEY_SET_MAX_AGE;
@@ -96,7 +96,7 @@ impl Inner {
         let new = NewSigningKey::generate(active.0.public.algorithm())?;
         self.add_signing_key(&mut set, active.0.environment, &new, SigningKeyState::Next, actor)?;
         // Written again as it is, so that of two who make a successor at once one loses.
-        replace(&mut set, Record::SigningKey(active.0.clone()), active.1);
+        set.replace(Record::SigningKey(active.0.clone()), active.1);
         Ok(self.commit(set, tries).await?.then(|| new.id().clone()))
     }
 

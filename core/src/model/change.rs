@@ -185,6 +185,12 @@ impl ChangeSet {
         self.expect.push(Expectation { key: stored.record.key(), revision: Some(stored.revision) });
     }
 
+    /// Puts `record` in place of the one that was read at `revision`.
+    pub fn replace(&mut self, record: Record, revision: Revision) {
+        self.expect.push(Expectation { key: record.key(), revision: Some(revision) });
+        self.update.push(record);
+    }
+
     /// Expects that there is no record `key`.
     pub fn expect_none(&mut self, key: RecordKey) {
         self.expect.push(Expectation { key, revision: None });
