@@ -9,8 +9,8 @@ use std::time::Duration;
 use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
-use latchbook::key_store::{KeyStore, MemoryStore, StoreError};
-use latchbook::model::{RecordKey, SecretText};
+use latchbook::key_store::{KeyStore, KeyStoreExt as _, MemoryStore, StoreError};
+use latchbook::model::SecretText;
 use latchbook::{Authority, EnvironmentName, Gate, MasterKey, PostgresStore, RedbStore, SqliteStore};
 
 use crate::api::Api;
@@ -89,8 +89,7 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
             let posted = ledger.exists().then(|| open_posted_shared(&ledger)).transpose()?;
             let store = open_postgres(args, &url).await?;
             // Another node may have set the store up, under a master key that this one must be given.
-            let settings = store.get(&[RecordKey::Settings]).await.map_err(StartError::new)?;
-            let held = settings.iter().any(Option::is_some).then_some("in PostgreSQL");
+            let held = store.settings().await.map_err(StartError::new)?.map(|_| "in PostgreSQL");
             let key = master_key::in_folder(folder, held)?;
             let authority = authority(args, &signing_keys, key, Arc::new(store)).await?;
             let posted = posted.map_or_else(|| open_posted_shared(&ledger), Ok)?;
