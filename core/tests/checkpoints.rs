@@ -58,7 +58,7 @@ impl House {
     }
 
     fn with(store: Arc<TestStore>, change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
-        let (clock, shelf) = (TestClock::new(), Arc::new(Shelf::default()));
+        let (clock, shelf) = (Arc::new(TestClock::at(START)), Arc::new(Shelf::default()));
         let sink = Arc::clone(&shelf) as Arc<dyn CheckpointSink>;
         let process = Process::start(&store, &clock, |builder| change(builder.checkpoint_sink(sink)));
         let ada = process.developer("ada");
@@ -156,11 +156,11 @@ fn is_checkpoint(event: &AuditEvent) -> bool {
 fn a_chain_that_went_on_gets_one_checkpoint_an_hour_later_and_the_sink_the_same() {
     let mut house = House::new();
     house.process.tend();
-    house.clock.pass(HOUR - 1);
+    house.clock.advance(HOUR - 1);
     house.act();
     house.process.tend();
     assert!(!house.events().iter().any(is_checkpoint), "not a second early");
-    house.clock.pass(1);
+    house.clock.advance(1);
     house.process.tend();
     let events = house.events();
     let (last, before) = events.split_last().unwrap();
@@ -177,7 +177,7 @@ fn a_chain_that_went_on_gets_one_checkpoint_an_hour_later_and_the_sink_the_same(
     // Nothing new, nothing written; not on the system chain either, once it is at rest.
     let system = house.store.events(&SYSTEM).len();
     for _ in 0..48 {
-        house.clock.pass(HOUR);
+        house.clock.advance(HOUR);
         house.process.tend();
     }
     assert_eq!(house.events().len(), events.len());
@@ -201,7 +201,7 @@ fn shutdown_writes_what_is_missing_for_every_chain_however_many() {
 #[test]
 fn a_host_can_say_how_often_or_never() {
     let mut often = House::with(TestStore::new(), |builder| builder.checkpoint_interval(Duration::from_secs(10)));
-    often.clock.pass(10);
+    often.clock.advance(10);
     often.process.tend();
     assert!(often.events().iter().any(is_checkpoint));
     let never = House::with(TestStore::new(), |builder| builder.checkpoint_interval(None));
@@ -291,7 +291,7 @@ fn a_tail_cut_before_the_last_checkpoint_is_found_with_the_one_that_was_kept() {
     }
     // The chain may have gone on since.
     let cut = house.with_events(good[..3].to_vec());
-    cut.clock.pass(1);
+    cut.clock.advance(1);
     (0..9).for_each(|_| cut.act());
     assert!(cut.verify().holds());
     assert_eq!(cut.kept(), Some(KeptCheckpoint::Contradicted));
@@ -418,7 +418,7 @@ fn a_store_fault_leaves_chain_and_sink_as_they_were_and_it_is_written_later() {
     let mut house = House::new();
     let before = house.events();
     house.store.fail(true);
-    house.clock.pass(HOUR);
+    house.clock.advance(HOUR);
     house.process.tend();
     assert!(block_on(house.process.authority.shutdown()).is_err());
     assert_eq!(house.events(), before);
@@ -426,7 +426,7 @@ fn a_store_fault_leaves_chain_and_sink_as_they_were_and_it_is_written_later() {
     house.store.fail(false);
     house.process.tend();
     assert_eq!(house.events(), before, "not at once");
-    house.clock.pass(MINUTE);
+    house.clock.advance(MINUTE);
     house.process.tend();
     assert_eq!(house.events().len(), before.len() + 1);
     assert_eq!(house.shelf.of(&house.ada.chain()).len(), 1);

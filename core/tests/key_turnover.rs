@@ -30,7 +30,7 @@ fn key_of(token: &str) -> String {
 }
 
 fn house() -> (Arc<TestStore>, Arc<TestClock>, Process) {
-    let (store, clock) = (TestStore::new(), TestClock::new());
+    let (store, clock) = (TestStore::new(), Arc::new(TestClock::at(START)));
     let process = Process::start(&store, &clock, |builder| builder);
     (store, clock, process)
 }
@@ -38,7 +38,7 @@ fn house() -> (Arc<TestStore>, Arc<TestClock>, Process) {
 /// Lets `days` pass, with upkeep at its work every hour.
 fn pass_days(clock: &TestClock, process: &mut Process, days: u64) {
     for _ in 0..days * 24 {
-        clock.pass(HOUR);
+        clock.advance(HOUR);
         process.tend();
     }
 }
@@ -52,7 +52,7 @@ fn r2_no_good_token_is_refused_and_none_is_made_with_a_retiring_key() {
     let mut signed_with = Vec::new();
     let first = store.active();
     process.tend();
-    clock.pass(87 * DAY);
+    clock.advance(87 * DAY);
     for quarter in 0..8 * 24 * 4 {
         let age = quarter * 15 * MINUTE;
         process.tend();
@@ -72,7 +72,7 @@ fn r2_no_good_token_is_refused_and_none_is_made_with_a_retiring_key() {
         for (made, token) in &tokens {
             assert!(process.admits(token).is_ok(), "a token of {made}, at {age}");
         }
-        clock.pass(15 * MINUTE);
+        clock.advance(15 * MINUTE);
     }
     assert_eq!(signed_with.len(), 2, "90 days are over once in 95");
     assert_eq!(store.in_state(SigningKeyState::Retired), [first]);
@@ -83,23 +83,23 @@ fn each_step_is_published_and_audited() {
     let (store, clock, mut process) = house();
     let first = store.active();
     pass_days(&clock, &mut process, 88);
-    clock.pass(DAY - 1);
+    clock.advance(DAY - 1);
     process.tend();
     assert_eq!(store.keys(LIVE).len(), 1, "not a second early");
-    clock.pass(MINUTE);
+    clock.advance(MINUTE);
     process.tend();
     let next = store.in_state(SigningKeyState::Next);
     assert_eq!((next.len(), store.active()), (1, first.clone()));
     assert!(process.published().contains(&next[0]), "it is published while it waits");
 
-    clock.pass(DAY - MINUTE);
+    clock.advance(DAY - MINUTE);
     process.tend();
     assert_eq!(store.active(), first, "not a second early");
-    clock.pass(MINUTE);
+    clock.advance(MINUTE);
     process.tend();
     assert_eq!(store.active(), next[0]);
     assert!(process.published().contains(&first), "the older key still verifies");
-    clock.pass(2 * HOUR);
+    clock.advance(2 * HOUR);
     process.tend();
     assert_eq!(process.published(), next);
 
@@ -123,7 +123,7 @@ fn each_step_is_published_and_audited() {
 
 #[test]
 fn a_successor_keeps_its_environments_algorithm_also_when_the_host_says_none() {
-    let (store, clock) = (TestStore::new(), TestClock::new());
+    let (store, clock) = (TestStore::new(), Arc::new(TestClock::at(START)));
     drop(Process::start(&store, &clock, |builder| builder.algorithm(LIVE, Algorithm::Es256)));
     let mut process = Process::start(&store, &clock, |builder| builder);
     pass_days(&clock, &mut process, 91);
@@ -137,12 +137,12 @@ fn a_successor_keeps_its_environments_algorithm_also_when_the_host_says_none() {
 
 #[test]
 fn two_processes_make_one_successor_and_there_is_always_one_active_key() {
-    let (store, clock) = (TestStore::shared(), TestClock::new());
+    let (store, clock) = (TestStore::shared(), Arc::new(TestClock::at(START)));
     let mut one = Process::start(&store, &clock, |builder| builder);
     let mut other = Process::start(&store, &clock, |builder| builder);
     let holder = one.developer("ada");
     let first = store.active();
-    clock.pass(88 * DAY + 12 * HOUR);
+    clock.advance(88 * DAY + 12 * HOUR);
     let mut tokens: Vec<(u64, String)> = Vec::new();
     for half_hour in 0..2 * 24 * 4 {
         // Each read of a list lets the other go first, so that both decide on what they read before either writes.
@@ -153,7 +153,7 @@ fn two_processes_make_one_successor_and_there_is_always_one_active_key() {
         store.active();
         assert!(store.in_state(SigningKeyState::Next).len() <= 1, "one successor");
         // Past `max_staleness`, both know which key is the active one.
-        clock.pass(6);
+        clock.advance(6);
         tokens.retain(|(made, _)| half_hour < made + 2);
         for process in [&one, &other] {
             let token = process.token(&holder).expose().to_owned();
@@ -163,7 +163,7 @@ fn two_processes_make_one_successor_and_there_is_always_one_active_key() {
         for (_, token) in &tokens {
             assert!(one.admits(token).is_ok() && other.admits(token).is_ok());
         }
-        clock.pass(30 * MINUTE);
+        clock.advance(30 * MINUTE);
     }
     assert_ne!(store.active(), first);
     assert_eq!(store.keys(LIVE).len(), 2, "no successor was made in vain");
@@ -171,7 +171,7 @@ fn two_processes_make_one_successor_and_there_is_always_one_active_key() {
 
 #[test]
 fn a_process_that_has_not_heard_yet_signs_with_the_newer_key_all_the_same_and_its_earlier_tokens_stay_good() {
-    let (store, clock) = (TestStore::shared(), TestClock::new());
+    let (store, clock) = (TestStore::shared(), Arc::new(TestClock::at(START)));
     let mut one = Process::start(&store, &clock, |builder| builder);
     let other = Process::start(&store, &clock, |builder| builder);
     let holder = one.developer("ada");
@@ -179,7 +179,7 @@ fn a_process_that_has_not_heard_yet_signs_with_the_newer_key_all_the_same_and_it
     for _ in 0..10 {
         one.tend();
     }
-    clock.pass(DAY);
+    clock.advance(DAY);
     // The other reads the feed here, and does not by itself for five seconds.
     let early = other.token(&holder).expose().to_owned();
     assert_eq!(key_of(&early), first.as_str());
@@ -189,7 +189,7 @@ fn a_process_that_has_not_heard_yet_signs_with_the_newer_key_all_the_same_and_it
     assert_ne!(store.active(), first);
     let late = other.token(&holder).expose().to_owned();
     assert_eq!(key_of(&late), store.active().as_str());
-    clock.pass(HOUR - 1);
+    clock.advance(HOUR - 1);
     for token in [&early, &late] {
         assert!(one.admits(token).is_ok() && other.admits(token).is_ok(), "to its last second");
     }
@@ -200,8 +200,8 @@ fn a_clock_that_jumps_a_year_ahead_makes_one_successor_that_waits_its_day() {
     let (store, clock, mut process) = house();
     process.tend();
     let first = store.active();
-    clock.jump(365 * DAY);
-    clock.pass(MINUTE);
+    clock.set_ahead(365 * DAY);
+    clock.advance(MINUTE);
     process.tend();
     assert_eq!((store.active(), store.in_state(SigningKeyState::Next).len()), (first.clone(), 1));
     pass_days(&clock, &mut process, 1);
@@ -217,17 +217,17 @@ fn a_jump_while_a_successor_waits_does_not_hurry_it_past_the_caches() {
     let holder = process.developer("ada");
     let next = block_on(process.authority.signing_keys().rotate(LIVE)).unwrap();
     process.tend();
-    clock.jump(365 * DAY);
+    clock.set_ahead(365 * DAY);
     for _ in 0..5 {
-        clock.pass(MINUTE);
+        clock.advance(MINUTE);
         process.tend();
         assert_eq!(store.active(), first, "key sets of 300 s may still be without it");
     }
-    clock.pass(MINUTE);
+    clock.advance(MINUTE);
     process.tend();
     assert_eq!(store.active(), next);
     // The next key is as old as the jump was long, so its own turnover is due at once, and takes its day.
-    clock.pass(MINUTE);
+    clock.advance(MINUTE);
     process.tend();
     let after = store.in_state(SigningKeyState::Next);
     assert_eq!((after.len(), store.active()), (1, next));
@@ -249,9 +249,9 @@ fn a_restart_in_any_state_goes_on_where_it_was() {
         }
         // The clock that never goes back sees a quarter of an hour since the restart.
         process.tend();
-        clock.pass(15 * MINUTE);
+        clock.advance(15 * MINUTE);
         process.tend();
-        clock.pass(15 * MINUTE);
+        clock.advance(15 * MINUTE);
         held.retain(|(made, _)| half_hour < made + 2);
         for (_, token) in &held {
             assert!(process.admits(token).is_ok());
@@ -281,7 +281,7 @@ fn an_imported_key_is_left_alone_and_a_successor_that_waits_for_its_place_is_ret
 
 #[test]
 fn two_that_import_at_once_leave_one_active_key() {
-    let (store, clock) = (TestStore::shared(), TestClock::new());
+    let (store, clock) = (TestStore::shared(), Arc::new(TestClock::at(START)));
     let foreign = Arc::new(JwtIssuer::new(Vec::new(), None).unwrap());
     drop(Process::start(&store, &clock, |builder| builder.token_issuer(LIVE, foreign)));
     assert!(store.keys(LIVE).is_empty());
@@ -297,7 +297,7 @@ fn two_that_import_at_once_leave_one_active_key() {
 
 #[test]
 fn without_a_lifetime_keys_turn_over_on_demand_alone() {
-    let (store, clock) = (TestStore::new(), TestClock::new());
+    let (store, clock) = (TestStore::new(), Arc::new(TestClock::at(START)));
     let mut process = Process::start(&store, &clock, |builder| builder.signing_key_lifetime(None));
     pass_days(&clock, &mut process, 400);
     let first = store.active();
@@ -358,7 +358,7 @@ fn a_successor_can_be_retired_before_it_ever_signs() {
 
 #[test]
 fn keys_of_a_hosts_own_issuer_are_its_own_business() {
-    let (store, clock) = (TestStore::new(), TestClock::new());
+    let (store, clock) = (TestStore::new(), Arc::new(TestClock::at(START)));
     let pair = Arc::new(SigningPair::generate(Algorithm::EdDsa).unwrap().0);
     let issuer = Arc::new(JwtIssuer::new(Vec::new(), Some(pair)).unwrap());
     drop(Process::start(&store, &clock, |builder| builder));
@@ -392,18 +392,18 @@ fn a_successor_that_cannot_sign_never_takes_over() {
 fn a_store_fault_leaves_every_key_as_it_was_and_the_step_is_taken_later() {
     let (store, clock, mut process) = house();
     let holder = process.developer("ada");
-    clock.pass(89 * DAY);
+    clock.advance(89 * DAY);
     for (seconds, active_changes) in [(0, false), (DAY, true), (2 * HOUR, false)] {
-        clock.pass(seconds);
+        clock.advance(seconds);
         let (before, active) = (store.keys(LIVE), store.active());
         store.fail(true);
         for _ in 0..7 {
-            clock.pass(MINUTE);
+            clock.advance(MINUTE);
             process.tend();
         }
         assert_eq!(store.keys(LIVE), before);
         store.fail(false);
-        clock.pass(MINUTE);
+        clock.advance(MINUTE);
         process.tend();
         assert_ne!(store.keys(LIVE), before);
         assert_eq!(store.active() != active, active_changes);

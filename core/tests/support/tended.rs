@@ -2,11 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "every test crate takes what it needs")]
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -14,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
 use latchbook_core::authority::{Actor, Authority, AuthorityBuilder, Exchange, Limits, Presented};
 use latchbook_core::check::NewKey;
-use latchbook_core::clock::{Clock, Sleep};
+use latchbook_core::clock::Clock;
 use latchbook_core::jose::SigningPair;
 use latchbook_core::key_store::{KeyStore, KeyStoreExt as _, MemoryStore, Sharing, StoreError};
 use latchbook_core::model::{
@@ -24,52 +22,15 @@ use latchbook_core::model::{
 };
 use latchbook_core::{MasterKey, Refusal};
 
+#[path = "../authority/support/clock.rs"]
+mod clock;
+
+pub use clock::{HOUR, START, TestClock, Upkeep};
+
 pub const LIVE: EnvironmentName = EnvironmentName::LIVE;
 pub const SYSTEM: ChainId = ChainId::System(LIVE);
 pub const MINUTE: u64 = 60;
-pub const HOUR: u64 = 3_600;
 pub const DAY: u64 = 86_400;
-
-/// 2026-11-24T00:00:00Z.
-pub const START: u64 = 1_795_478_400;
-
-/// Two clocks that the test moves. A sleep ends when it is polled again.
-#[derive(Debug)]
-pub struct TestClock {
-    wall: AtomicU64,
-    monotonic: AtomicU64,
-}
-
-impl TestClock {
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { wall: AtomicU64::new(START), monotonic: AtomicU64::new(0) })
-    }
-
-    /// Lets time pass.
-    pub fn pass(&self, seconds: u64) {
-        self.jump(seconds);
-        self.monotonic.fetch_add(seconds, Ordering::SeqCst);
-    }
-
-    /// Moves the wall clock alone, as a correction does.
-    pub fn jump(&self, seconds: u64) {
-        self.wall.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::from_seconds(self.wall.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.monotonic.load(Ordering::SeqCst))
-    }
-
-    fn sleep(&self, _: Duration) -> Sleep {
-        Box::pin(yielding())
-    }
-}
 
 /// A store in memory that can be replaced, whose commits can be made to fail, and which lets others go first after each read of a list.
 #[derive(Debug)]
@@ -179,7 +140,7 @@ impl KeyStore for TestStore {
 /// An authority, and its upkeep.
 pub struct Process {
     pub authority: Authority,
-    upkeep: Pin<Box<dyn Future<Output = ()> + Send>>,
+    upkeep: Upkeep,
 }
 
 impl Process {
@@ -196,14 +157,13 @@ impl Process {
             .limits(Limits::OFF)
             .clock(Arc::clone(clock) as Arc<dyn Clock>);
         let authority = block_on(change(builder).build()).unwrap();
-        let upkeep = Box::pin(authority.upkeep());
+        let upkeep = Upkeep::of(&authority);
         Self { authority, upkeep }
     }
 
     /// Runs upkeep up to where it waits, for its next round or for a store that lets others go first.
     pub fn tend(&mut self) {
-        let waits = self.upkeep.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
-        assert!(waits, "upkeep ends with its authority, and no sooner");
+        assert!(self.upkeep.round(), "upkeep ends with its authority, and no sooner");
     }
 
     /// A developer with a key.
