@@ -146,4 +146,4 @@ const MAGIC: &[u8; 16] = b"latchbook store\n";
 const FORMAT: u32 = 1;
 
 /// How much of the file redb keeps in memory, in bytes.
-const CACHE: usize = 256 * 1024 * 1024;
+const CACHE: usize = 1024 * 1024 * 1024;

@@ -39,10 +39,13 @@ pub fn run<E: Engine>(folder: &Path, keys: u64) -> Result<(), Failure> {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
-        BufReader::new(holder.stdout.take().ok_or("no output")?).read_line(&mut line)?;
+        // Kept until the kill, so that the kill is what ends it.
+        let mut out = BufReader::new(holder.stdout.take().ok_or("no output")?);
+        out.read_line(&mut line)?;
         std::thread::sleep(std::time::Duration::from_millis(50 + 7 * round));
         holder.kill()?;
         holder.wait()?;
+        drop(out);
         killed.push(ready(&path, keys)?);
     }
     for end in ["", "-wal", "-shm"] {

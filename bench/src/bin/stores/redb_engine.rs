@@ -165,5 +165,5 @@ fn table(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
 }
 
 /// As the store has it.
-const CACHE: usize = 256 * 1024 * 1024;
+const CACHE: usize = 1024 * 1024 * 1024;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
