@@ -3,7 +3,7 @@
 
 use futures_executor::block_on;
 use latchbook_core::authority::{ImportError, NewEntity, Refusal, SandboxActor};
-use latchbook_core::key_store::StoreError;
+use latchbook_core::key_store::{KeyStore as _, Sharing, StoreError};
 use latchbook_core::model::{Algorithm, AuditAction, ChainId, Day, EntityRef, Rejection, SecretText};
 use latchbook_core::{Actor, Fault, Principal};
 
@@ -110,6 +110,10 @@ const READS: &[(&str, Operation)] = &[
     ("usage.between", |s| {
         done(block_on(s.house.authority.usage().between(&s.holder.developer, &(Day(0)..=Day(u32::MAX)))))
     }),
+    ("audit.page_of", |s| done(block_on(s.house.authority.audit().page_of(&s.holder.developer, None, 10)))),
+    ("audit.verify_against", |s| {
+        done(block_on(s.house.authority.audit().verify_against(&ChainId::System(LIVE), "not.a.checkpoint")))
+    }),
     ("audit.verify", |s| done(block_on(s.house.authority.audit().verify(&ChainId::System(LIVE))))),
     ("entity", |s| done(s.house.reach(&s.token, Some("acme-a")))),
     ("health", |s| done(block_on(s.house.authority.health()))),
@@ -197,6 +201,28 @@ fn a_read_that_fails_is_a_fault_and_works_when_tried_again() {
             }
         }
         assert!(scene.store().rows() == before, "{name} changes nothing");
+    }
+}
+
+#[test]
+fn a_token_is_let_in_on_no_older_knowledge_than_the_bound_whichever_read_fails() {
+    let scene = Scene::new(crate::fresh());
+    for trouble in [Trouble::Fails, Trouble::Corrupt] {
+        for step in 0.. {
+            assert!(step < 20, "it never ends");
+            // Nothing is remembered, and where others may write, the feed is older than the bound.
+            let scene = scene.restarted();
+            scene.house.clock.advance(6);
+            scene.store().trouble(Calls::All, trouble, step..step + 1);
+            let result = scene.house.admit(&scene.token);
+            if !scene.store().heal() {
+                result.unwrap();
+                assert_eq!(step > 0, scene.store().sharing() == Sharing::Shared);
+                break;
+            }
+            assert!(is_the_stores(&fault(result)), "{trouble:?} at step {step}");
+            scene.house.admit(&scene.token).unwrap();
+        }
     }
 }
 
