@@ -28,3 +28,9 @@ mod signing_keys;
 mod staleness;
 mod unknown_outcomes;
 mod usage;
+mod usage_reading;
+
+/// A house whose store is new, for the tests of faults.
+fn fresh() -> support::House {
+    support::House::new()
+}
