@@ -1,0 +1,7 @@
+//! What programs over latchbook share: where the store is, and the secrets that lie beside it.
+
+pub mod master_key;
+pub mod private_file;
+mod store_url;
+
+pub use store_url::{NoStoreUrl, OpenError, StoreUrl};
