@@ -1,8 +1,8 @@
-//! Instants on the wire: RFC 3339, written in UTC to the second.
+//! Instants and days on the wire: RFC 3339, written in UTC to the second.
 
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, date};
-use latchbook_core::model::UnixTime;
+use latchbook_core::model::{Day, UnixTime};
 
 /// `at` as RFC 3339 text, such as `2026-12-01T00:00:00Z`.
 pub(crate) fn print(at: UnixTime) -> String {
@@ -28,6 +28,18 @@ pub(crate) fn parse(text: &str) -> Option<UnixTime> {
     let civil = day.at(0, 0, 0, 0).duration_since(epoch()).as_secs().checked_add(of_day)?;
     let seconds = civil.checked_sub(parse_offset(without_fraction(rest)?)?)?;
     UnixTime::checked(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// `day` as a full-date (RFC 3339 §5.6), such as `2026-12-01`. Days after the year 9999 become its last one.
+pub(crate) fn print_day(day: Day) -> String {
+    let at = UnixTime::from_seconds(u64::from(day.0).saturating_mul(86_400));
+    print(at).chars().take_while(|character| *character != 'T').collect()
+}
+
+/// The day of a full-date, from 1970-01-01 up to 9999-12-31.
+pub(crate) fn parse_day(text: &str) -> Option<Day> {
+    let since = parse_date(text)?.at(0, 0, 0, 0).duration_since(epoch()).as_hours() / 24;
+    u32::try_from(since).ok().map(Day)
 }
 
 fn epoch() -> DateTime {
@@ -81,6 +93,20 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(print(UnixTime::from_seconds(seconds)), text);
             assert_eq!(parse(text), Some(UnixTime::from_seconds(seconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_are_written_as_full_dates_and_read_back() {
+        for (day, text) in
+            [(0, "1970-01-01"), (11_016, "2000-02-29"), (20_781, "2026-11-24"), (2_932_896, "9999-12-31")]
+        {
+            assert_eq!(print_day(Day(day)), text);
+            assert_eq!(parse_day(text), Some(Day(day)), "{text}");
+        }
+        assert_eq!(print_day(Day(u32::MAX)), "9999-12-31");
+        for text in ["", "1969-12-31", "0000-01-01", "2026-02-29", "2026-11-24Z", "10000-01-01", "2026-11-\u{661}1"] {
+            assert_eq!(parse_day(text), None, "{text}");
         }
     }
 

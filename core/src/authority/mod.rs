@@ -26,6 +26,7 @@ mod token_cache;
 mod turnover;
 mod upkeep;
 mod usage;
+mod usage_reading;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,6 +49,7 @@ pub use revocation::Revocation;
 pub use sandboxes::{OpenedSandbox, SandboxActor, SandboxOrder, Sandboxes};
 pub use signing_keys::{ImportError, SigningKeys};
 pub use usage::Statistics;
+pub use usage_reading::UsageReading;
 
 pub use crate::check::{AuditReport, KeptCheckpoint};
 
@@ -216,6 +218,12 @@ impl Authority {
     #[must_use]
     pub fn audit(&self) -> Audit<'_> {
         Audit { inner: &self.inner }
+    }
+
+    /// How often keys were used: read.
+    #[must_use]
+    pub fn usage(&self) -> UsageReading<'_> {
+        UsageReading { inner: &self.inner }
     }
 
     /// Asks the store for an answer, and reads the change feed where it is older than `max_staleness`.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use futures_executor::block_on;
 use latchbook_core::authority::{ImportError, NewEntity, Refusal, SandboxActor};
 use latchbook_core::key_store::StoreError;
-use latchbook_core::model::{Algorithm, ChainId, EntityRef, SecretText};
+use latchbook_core::model::{Algorithm, ChainId, Day, EntityRef, SecretText};
 use latchbook_core::{Actor, Fault, Principal};
 
 use crate::signing_keys::pem;
@@ -33,6 +33,7 @@ impl Scene {
         let entity = house.entity(&holder, "acme-a");
         let token = house.token(&holder);
         house.open_sandbox(&idempotent("boxed", 'x')).expect("a sandbox");
+        block_on(house.authority.shutdown()).expect("counts to read");
         let principal = house.admit(&token).expect("a good token");
         let (drawn, pem) = (house.authority.keys().draw(LIVE).expect("random"), pem(Algorithm::EdDsa).0);
         Self { house, holder, entity, token, principal, drawn, pem }
@@ -105,6 +106,13 @@ const READS: &[(&str, Operation)] = &[
     ("sandboxes.get", |s| done(block_on(s.house.authority.sandboxes().get(&developer(SANDBOX, "boxed"))))),
     ("signing_keys.list", |s| done(block_on(s.house.authority.signing_keys().list(LIVE)))),
     ("audit.page", |s| done(block_on(s.house.authority.audit().page(&ChainId::System(LIVE), None, 10)))),
+    ("usage.page", |s| {
+        let ever = Day(0)..=Day(u32::MAX);
+        done(block_on(s.house.authority.usage().page(&s.holder.developer, &ever, None, 10)))
+    }),
+    ("usage.between", |s| {
+        done(block_on(s.house.authority.usage().between(&s.holder.developer, &(Day(0)..=Day(u32::MAX)))))
+    }),
     ("audit.verify", |s| done(block_on(s.house.authority.audit().verify(&ChainId::System(LIVE))))),
     ("entity", |s| done(s.house.reach(&s.token, Some("acme-a")))),
     ("health", |s| done(block_on(s.house.authority.health()))),

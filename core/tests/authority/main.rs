@@ -28,3 +28,4 @@ mod signing_keys;
 mod staleness;
 mod unknown_outcomes;
 mod usage;
+mod usage_reading;

@@ -5,6 +5,7 @@ mod failure;
 mod keys;
 mod sandbox;
 mod tokens;
+mod usage;
 mod well_known;
 mod whoami;
 
@@ -39,7 +40,7 @@ pub enum Group {
     Sandbox,
     /// Public keys.
     WellKnown,
-    /// What a developer does with a token: its keys, its audit events.
+    /// What a developer does with a token: its keys, its audit events, its usage.
     SelfService,
 }
 
@@ -57,6 +58,7 @@ enum Route {
     GetKey,
     RevokeKey,
     Audit,
+    Usage,
 }
 
 /// Longest body of a request for a token or a sandbox.
@@ -85,6 +87,7 @@ const ROUTES: &[Endpoint] = &[
         route: Route::RevokeKey,
     },
     get("/v1/developers/audit", Group::SelfService, Route::Audit),
+    get("/v1/developers/usage", Group::SelfService, Route::Usage),
 ];
 
 const fn get(path: &'static str, group: Group, route: Route) -> Endpoint {
@@ -123,6 +126,7 @@ impl Endpoint {
                 Route::GetKey => keys::get(gate, &request).await,
                 Route::RevokeKey => keys::revoke(gate, &request).await,
                 Route::Audit => audit::list(gate, &request).await,
+                Route::Usage => usage::list(gate, &request).await,
             };
             outcome.unwrap_or_else(|failure: Failure| failure.into_reply(gate))
         })

@@ -62,7 +62,7 @@ fn l2_k6_no_secret_is_logged_wherever_it_is_sent() {
         secrets.extend([text(&opened["data"]["developer"]["apiKey"]), text(&opened["data"]["token"])]);
         // Where they do not: in a URL, in place of each other and of an id, in a broken body, revoked, mistyped.
         for secret in secrets.clone() {
-            for path in ["/v1/auth/whoami", "/v1/developers/keys", "/v1/developers/audit"] {
+            for path in ["/v1/auth/whoami", "/v1/developers/keys", "/v1/developers/audit", "/v1/developers/usage"] {
                 get(&format!("{path}?apiKey={secret}&access_token={secret}&cursor={secret}")).send(&house.gate);
                 get(&format!("{path}?cursor={secret}")).bearer(&token).send(&house.gate);
             }

@@ -20,4 +20,5 @@ mod recipes;
 mod sandbox;
 mod self_service;
 mod tokens;
+mod usage;
 mod well_known;

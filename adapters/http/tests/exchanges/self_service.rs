@@ -292,7 +292,7 @@ fn s5_a_store_that_does_not_answer_is_an_opaque_503() {
     house.store.break_down();
     let id = format!("{KEYS}/{}", house.acme.key);
     let new = object!({"name": "x", "scopes": ["ledger:read"]});
-    for ask in [get(KEYS), post(KEYS, &new), get(&id), delete(&id), get(AUDIT)] {
+    for ask in [get(KEYS), post(KEYS, &new), get(&id), delete(&id), get(AUDIT), get("/v1/developers/usage")] {
         let reply = ask.bearer(&token).send(&house.gate);
         assert_refused(&reply, 503, "temporarily_unavailable", None);
         assert!(!String::from_utf8_lossy(&reply.body).contains("disk"));

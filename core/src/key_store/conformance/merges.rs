@@ -108,3 +108,44 @@ pub(super) async fn counts_stop_at_the_largest_number(bench: Bench) -> Result<()
     same!(usage(&bench, &ada).await?, vec![samples::usage(&ada, key, 1, u64::MAX, u64::MAX)]);
     Ok(())
 }
+
+pub(super) async fn counts_of_many_keys_and_days_add_up_from_many_at_once(bench: Bench) -> Result<(), Problem> {
+    const WRITERS: usize = 8;
+    let ada = samples::developer_ref("ada")?;
+    let mut rows = Vec::new();
+    for day in [0, 255, 256, 20_781] {
+        for number in 0..25 {
+            // One of them is near the largest number from its first merge on.
+            let requests = if number == 7 { u64::MAX / 4 } else { number };
+            rows.push(samples::usage(&ada, samples::key_id(number)?, day, requests, 1));
+        }
+    }
+    // Each writer has an order of its own, so that no two lock the same rows in the same order.
+    let changes: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let mut merges: Vec<_> = rows.iter().cloned().map(Merge::Usage).collect();
+            merges.rotate_left(writer * 13);
+            if !writer.is_multiple_of(2) {
+                merges.reverse();
+            }
+            bench.merging(merges)
+        })
+        .collect();
+    // The first is sent twice, and counts once.
+    let again = changes.first();
+    for answer in together(changes.iter().chain(again).map(|change| bench.commit(change))).await {
+        answer?;
+    }
+    let mut want = rows;
+    for row in &mut want {
+        let once = row.counts;
+        (1..WRITERS).for_each(|_| row.counts = row.counts.plus(once));
+    }
+    want.sort_by(|a, b| (a.day, a.key.as_str()).cmp(&(b.day, b.key.as_str())));
+    let want: Vec<_> = want.into_iter().map(Row::Usage).collect();
+    let index = Index::Usage(ada);
+    for limit in [1, 7, 25, 26, 100, 1_000] {
+        same!(bench.list(&index, limit).await?, want, "in pages of {limit}");
+    }
+    Ok(())
+}

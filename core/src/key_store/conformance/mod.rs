@@ -91,7 +91,8 @@ checks! {
         concurrent_changes_make_one_unbroken_chain, several_events_of_one_change_keep_their_order,
         a_lost_change_leaves_no_event;
     merges: counts_add_up, last_use_only_rises, a_merge_keeps_the_revision, a_merge_never_conflicts,
-        several_merges_of_one_change_all_count, counts_stop_at_the_largest_number;
+        several_merges_of_one_change_all_count, counts_stop_at_the_largest_number,
+        counts_of_many_keys_and_days_add_up_from_many_at_once;
     prune: only_what_has_ended_goes, a_step_is_bounded_and_says_whether_there_is_more, the_instant_never_goes_back,
         positions_stay_after_a_prune, ids_are_kept_for_a_day, ended_idempotency_keys_leave_their_list;
     copies: a_copy_holds_everything, a_copy_goes_on_where_the_first_left_off, a_step_of_loading_can_be_repeated,
