@@ -1,0 +1,103 @@
+//! The commands, one file for each noun.
+
+mod audit;
+mod developer;
+mod entity;
+mod key;
+mod key_create;
+mod usage;
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
+use latchbook::model::{DeveloperId, UnixTime};
+use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, Source};
+
+use crate::args::{Args, Command, Global, Key};
+use crate::failure::Failure;
+use crate::open::{self, Host};
+use crate::output::Output;
+
+/// What a command works with.
+#[derive(Debug)]
+struct Desk {
+    authority: Authority,
+    environment: EnvironmentName,
+    output: Output,
+}
+
+/// Who changes things here, in audit events.
+const OPERATOR: Actor<'static> = Actor::Host;
+/// Where from.
+const HERE: Source = Source::UNKNOWN;
+/// How much of a list is read at once.
+const PAGE: usize = 100;
+
+/// Does what the arguments say.
+pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Developer(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(developer::run(&desk, command).await).await
+        }
+        Command::Key(Key::Create(command)) => {
+            let host = Host { scopes: command.host_scopes.clone(), brand: command.brand.clone() };
+            let desk = Desk::open(global, host).await?;
+            desk.leave(key_create::run(&desk, command).await).await
+        }
+        Command::Key(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(key::run(&desk, command).await).await
+        }
+        Command::Entity(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(entity::run(&desk, command).await).await
+        }
+        Command::Audit(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(audit::run(&desk, command).await).await
+        }
+        Command::Usage(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(usage::run(&desk, command).await).await
+        }
+    }
+}
+
+impl Desk {
+    async fn open(global: &Global, host: Host) -> Result<Self, Failure> {
+        let authority = open::authority(global, host).await?;
+        Ok(Self { authority, environment: global.environment, output: Output { json: global.json } })
+    }
+
+    /// Writes the checkpoints of the chains that were written to. What was done is done without them as well.
+    async fn leave(&self, done: Result<(), Failure>) -> Result<(), Failure> {
+        if let Err(refusal) = self.authority.shutdown().await {
+            let _ = writeln!(
+                io::stderr(),
+                "latchbook: what was asked for was done or refused as shown, but its audit checkpoint is not written yet: {refusal}"
+            );
+        }
+        done
+    }
+
+    fn developer(&self, id: &DeveloperId) -> DeveloperRef {
+        DeveloperRef { environment: self.environment, id: id.clone() }
+    }
+}
+
+/// A developer in words.
+fn developer_words(developer: &DeveloperRef) -> String {
+    format!("developer `{}` in the environment `{}`", developer.id, developer.environment)
+}
+
+/// An instant for people; `-` for none.
+fn shown(at: Option<UnixTime>) -> String {
+    at.map_or_else(|| "-".to_owned(), latchbook::http::instant::print)
+}
+
+/// Says on standard error what was done, where standard output is for what was made.
+fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "latchbook: {text}");
+}
