@@ -17,7 +17,7 @@ use crate::values;
 ///
 /// Exit codes: 0 done, 1 a failure of the store or a file, 2 wrong arguments, 3 refused, 4 not found.
 #[derive(Debug, Parser)]
-#[command(name = "latchbook", version, arg_required_else_help = true)]
+#[command(name = "latchbook", version)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,

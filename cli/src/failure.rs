@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use latchbook::Refusal;
 use latchbook::authority::{BuildError, Fault};
 use latchbook::key_store::StoreError;
@@ -55,6 +56,9 @@ impl Failure {
 
     /// What is wrong with the arguments, in one line.
     pub(crate) fn of_arguments(error: &clap::Error) -> Self {
+        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return Self::usage("a command is missing; see `latchbook help`");
+        }
         let text = error.render().to_string();
         let said = text.split("\nUsage:").next().unwrap_or_default();
         let said = said.split("\nFor more information").next().unwrap_or_default();
@@ -70,7 +74,7 @@ impl Failure {
         };
         match rejection {
             Rejection::NotFound => Self::not_found(format!("there is no {what}")),
-            Rejection::Conflict => Self::refused(format!("there is a {what} already, or it was changed just now")),
+            Rejection::Conflict => Self::refused(format!("the {what} exists already, or was changed just now")),
             Rejection::InvalidRequest { message } => Self::refused(uncapitalised(message)),
             Rejection::KeyText => Self::refused("this is no API key: its shape or its checksum is wrong"),
             rejection => Self::refused(format!("refused: {}", rejection.reason().replace('_', " "))),
@@ -166,7 +170,7 @@ mod tests {
         let about = |rejection: Rejection| Failure::of(rejection.into(), "developer `acme` in `live`");
         for (rejection, kind, says) in [
             (Rejection::NotFound, Kind::NotFound, "there is no developer `acme` in `live`"),
-            (Rejection::Conflict, Kind::Refused, "there is a developer `acme` in `live` already"),
+            (Rejection::Conflict, Kind::Refused, "the developer `acme` in `live` exists already"),
             (Rejection::InvalidRequest { message: "A name\nis." }, Kind::Refused, "a name is"),
             (Rejection::InvalidScope, Kind::Refused, "refused: invalid scope"),
         ] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchbook::authority::AuthorityBuilder;
 use latchbook::check::{Brand, TokenPolicy};
 use latchbook::key_store::{KeyStore, KeyStoreExt as _, MemoryStore};
 use latchbook::model::{Lifetime, ScopeSet, Settings};
@@ -63,21 +64,8 @@ pub(crate) fn timeout(global: &Global) -> Duration {
 /// Opens the store and an authority over it. A new store is set up where the arguments name an issuer for it.
 pub(crate) async fn authority(global: &Global, host: Host) -> Result<Authority, Failure> {
     let url = url(global)?;
-    let builder = |settings: &Settings, host: &Host| {
-        let home = settings.environments.iter().find(|name| **name == EnvironmentName::LIVE);
-        let home = home.or(settings.environments.first()).copied().unwrap_or(EnvironmentName::LIVE);
-        Authority::builder()
-            .issuer(global.issuer.as_ref().unwrap_or(&settings.issuer))
-            .environments(&settings.environments)
-            .home(home)
-            .brand(host.brand.clone())
-            .scopes(&values::declared(&host.scopes))
-            .policy(longest())
-    };
     let store = if absent(&url).is_some() && global.issuer.is_some() {
-        // What cannot work is found before a store is made for it.
-        let trial = builder(&fresh(global), &host).master_key(master_key::fresh()?).store(MemoryStore::default());
-        trial.build().await?;
+        try_out(global, &host).await?;
         url.open(timeout(global)).await?
     } else {
         store(&url, timeout(global)).await?
@@ -85,8 +73,11 @@ pub(crate) async fn authority(global: &Global, host: Host) -> Result<Authority, 
     let held = store.settings().await?.map(|(settings, _)| settings);
     let settings = match &held {
         Some(held) => held.clone(),
-        None if global.issuer.is_some() => fresh(global),
-        None => return Err(no_store("there that was set up".to_owned())),
+        None if global.issuer.is_none() => return Err(no_store("there that was set up".to_owned())),
+        None => {
+            try_out(global, &host).await?;
+            fresh(global)
+        }
     };
     if !settings.environments.contains(&global.environment) {
         let names: Vec<_> = settings.environments.iter().map(EnvironmentName::as_str).collect();
@@ -94,7 +85,25 @@ pub(crate) async fn authority(global: &Global, host: Host) -> Result<Authority, 
         return Err(Failure::not_found(format!("there is no environment `{asked}` in this store; it holds {held}")));
     }
     let key = key(&url, held.is_some())?;
-    Ok(builder(&settings, &host).master_key(key).shared_store(store).build().await?)
+    Ok(builder(global, &settings, &host).master_key(key).shared_store(store).build().await?)
+}
+
+/// Sets an authority up in memory, so that what cannot work is found before anything is made for it.
+async fn try_out(global: &Global, host: &Host) -> Result<(), Failure> {
+    let trial = builder(global, &fresh(global), host).master_key(master_key::fresh()?).store(MemoryStore::default());
+    Ok(trial.build().await.map(drop)?)
+}
+
+fn builder(global: &Global, settings: &Settings, host: &Host) -> AuthorityBuilder {
+    let home = settings.environments.iter().find(|name| **name == EnvironmentName::LIVE);
+    let home = home.or(settings.environments.first()).copied().unwrap_or(EnvironmentName::LIVE);
+    Authority::builder()
+        .issuer(global.issuer.as_ref().unwrap_or(&settings.issuer))
+        .environments(&settings.environments)
+        .home(home)
+        .brand(host.brand.clone())
+        .scopes(&values::declared(&host.scopes))
+        .policy(longest())
 }
 
 /// The master key of the store at `url`; a store that is not set up yet gets a new one.
