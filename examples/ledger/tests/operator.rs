@@ -14,28 +14,15 @@ mod postgres;
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Server, program, text};
+use support::{Server, latchbook, program, text};
 
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 1;
 const SCOPES: &str = "ledger:read ledger:write";
-
-/// `latchbook`, whose package is built with this one's in a test of the whole workspace, and here where it was not.
-fn latchbook() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_ledger-axum")).with_file_name("latchbook");
-    if !program.exists() {
-        let target = program.ancestors().nth(2).unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "-p", "latchbook-cli", "--target-dir"]).arg(target);
-        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-    }
-    program
-}
 
 /// A folder with a store, and what both programs are told of it.
 struct Place {
