@@ -63,6 +63,9 @@ pub(crate) enum Command {
     Audit(Audit),
     /// How often a developer's keys were used, by day and key.
     Usage(Usage),
+    /// The store as a whole: brought up to date, copied, checked, pruned, backed up.
+    #[command(subcommand)]
+    Store(Store),
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,6 +224,35 @@ pub(crate) struct Usage {
     /// The last day, UTC; today unless said.
     #[arg(long, value_name = "DATE", value_parser = values::day)]
     pub(crate) to: Option<Day>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Brings the store's tables to this version, and says what the store is.
+    Migrate,
+    /// Copies the store into another, which is empty or holds a part of the same copy. Stop what writes to the store first.
+    Copy(Copy),
+    /// Checks every invariant that can be seen, and every audit chain. Stop what writes to the store first.
+    Check,
+    /// Removes what has ended, as the servers do every minute.
+    Prune,
+    /// Says that an older copy of the store was put back: every token that was made before is refused from now on. Stop
+    /// the servers first.
+    Restored {
+        /// Lists each key, developer and entity that is live: one may have been ended after the copy was made.
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+#[derive(Debug, Options)]
+pub(crate) struct Copy {
+    /// The store to copy into: a URL as --store takes it.
+    #[arg(env = "LATCHBOOK_TARGET", hide_env_values = true)]
+    pub(crate) target: String,
+    /// Keeps in this file how far the copy is, and goes on from there if it is there; removed when the copy is done.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) resume: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(crate) fn timeout(global: &Global) -> Duration {
 }
 
 /// Opens the store and an authority over it. A new store is set up where the arguments name an issuer for it.
-pub(crate) async fn authority(global: &Global, host: Host) -> Result<Authority, Failure> {
+pub(crate) async fn authority(global: &Global, host: Host) -> Result<(Arc<dyn KeyStore>, Authority), Failure> {
     let url = url(global)?;
     let store = if absent(&url).is_some() && global.issuer.is_some() {
         try_out(global, &host).await?;
@@ -85,7 +85,8 @@ pub(crate) async fn authority(global: &Global, host: Host) -> Result<Authority, 
         return Err(Failure::not_found(format!("there is no environment `{asked}` in this store; it holds {held}")));
     }
     let key = key(&url, held.is_some())?;
-    Ok(builder(global, &settings, &host).master_key(key).shared_store(store).build().await?)
+    let builder = builder(global, &settings, &host).master_key(key).shared_store(Arc::clone(&store));
+    Ok((store, builder.build().await?))
 }
 
 /// Sets an authority up in memory, so that what cannot work is found before anything is made for it.

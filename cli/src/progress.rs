@@ -2,38 +2,68 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use latchbook::moving::{self, Stage};
+
 /// A bar on standard error; nothing where that is no terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    what: &'static str,
     shown: bool,
     /// What is drawn now: it is drawn anew when it would look different.
     drawn: String,
+    /// How much the last whole stage of a move had, which the next ones have as well.
+    all: Option<u64>,
+    stage: Option<Stage>,
+    done: u64,
 }
 
 impl Progress {
-    /// A bar for work of `what`, such as "making keys".
-    pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, shown: io::stderr().is_terminal(), drawn: String::new() }
+    /// A bar.
+    pub(crate) fn new() -> Self {
+        Self { shown: io::stderr().is_terminal(), drawn: String::new(), all: None, stage: None, done: 0 }
     }
 
     /// The same, unless the work's own lines go to a terminal too, which they would be mixed up with.
-    pub(crate) fn beside_lines(what: &'static str) -> Self {
-        let mut progress = Self::new(what);
+    pub(crate) fn beside_lines() -> Self {
+        let mut progress = Self::new();
         progress.shown &= !io::stdout().is_terminal();
         progress
     }
 
     /// Shows that `done` of `all` is done; `all` is `None` where it is not known.
-    pub(crate) fn show(&mut self, done: u64, all: Option<u64>) {
+    pub(crate) fn show(&mut self, what: &str, done: u64, all: Option<u64>) {
         if !self.shown {
             return;
         }
-        let line = line(self.what, done, all);
+        let line = line(what, done, all);
         if line != self.drawn {
             let _ = write!(io::stderr(), "\r\x1b[2K{line}");
             self.drawn = line;
         }
+    }
+
+    /// Shows how far a stage of a move is.
+    pub(crate) fn stage(&mut self, told: &moving::Progress) {
+        if self.stage != Some(told.stage) {
+            self.all = self.stage.map(|_| self.done);
+            self.stage = Some(told.stage);
+        }
+        self.done = told.rows;
+        self.show(words(told.stage), told.rows, self.all.filter(|all| *all >= told.rows));
+    }
+}
+
+fn words(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Copying => "copying rows",
+        Stage::ReadingSource => "reading the source again",
+        Stage::ReadingTarget => "reading the copy again",
+        Stage::Digesting => "reading rows",
+        Stage::Checking => "checking rows",
+        Stage::FindingChains => "looking for audit chains",
+        Stage::Verifying => "verifying audit events",
+        Stage::Pruning => "removing what has ended",
+        Stage::Listing => "listing what is live",
+        _ => "working",
     }
 }
 

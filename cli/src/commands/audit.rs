@@ -62,7 +62,7 @@ async fn query(desk: &Desk, chain: &ChainId, wanted: &Wanted) -> Result<(), Fail
 
 async fn verify(desk: &Desk, chains: &[ChainId], kept: Option<&str>) -> Result<(), Failure> {
     let audit = desk.authority.audit();
-    let mut progress = Progress::beside_lines("verifying chains");
+    let mut progress = Progress::beside_lines();
     let mut bad = Vec::new();
     for (chain, done) in chains.iter().zip(1..) {
         let report = match kept {
@@ -75,7 +75,7 @@ async fn verify(desk: &Desk, chains: &[ChainId], kept: Option<&str>) -> Result<(
         }
         let name = chain.to_string();
         desk.output.said(&ReportObject::new(&name, &report), &format!("{name}: {report}"))?;
-        progress.show(done, u64::try_from(chains.len()).ok());
+        progress.show("verifying chains", done, u64::try_from(chains.len()).ok());
     }
     drop(progress);
     if bad.is_empty() {

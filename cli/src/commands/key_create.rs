@@ -27,7 +27,7 @@ pub(super) async fn run(desk: &Desk, command: &CreateKey) -> Result<(), Failure>
     };
     // Before any key is made: a text that cannot be put anywhere is lost.
     let mut file = command.out.as_deref().map(KeyFile::make).transpose()?;
-    let mut progress = Progress::beside_lines("making keys");
+    let mut progress = Progress::beside_lines();
     let mut made = 0;
     while made < command.count {
         let created = desk.authority.keys().create(&OPERATOR, HERE, &owner, &new).await;
@@ -43,7 +43,7 @@ pub(super) async fn run(desk: &Desk, command: &CreateKey) -> Result<(), Failure>
             return Err(failure);
         }
         made += 1;
-        progress.show(made, Some(command.count));
+        progress.show("making keys", made, Some(command.count));
     }
     drop(progress);
     if !desk.output.json {

@@ -5,15 +5,19 @@ mod developer;
 mod entity;
 mod key;
 mod key_create;
+mod store;
+mod store_copy;
 mod usage;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
+use latchbook::key_store::KeyStore;
 use latchbook::model::{DeveloperId, UnixTime};
 use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, Source};
 
-use crate::args::{Args, Command, Global, Key};
+use crate::args::{Args, Command, Global, Key, Store};
 use crate::failure::Failure;
 use crate::open::{self, Host};
 use crate::output::Output;
@@ -21,6 +25,7 @@ use crate::output::Output;
 /// What a command works with.
 #[derive(Debug)]
 struct Desk {
+    store: Arc<dyn KeyStore>,
     authority: Authority,
     environment: EnvironmentName,
     output: Output,
@@ -62,13 +67,19 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
             let desk = Desk::open(global, Host::default()).await?;
             desk.leave(usage::run(&desk, command).await).await
         }
+        Command::Store(Store::Migrate) => store::migrate(global).await,
+        Command::Store(Store::Copy(command)) => store_copy::run(global, command).await,
+        Command::Store(command) => {
+            let desk = Desk::open(global, Host::default()).await?;
+            desk.leave(store::run(&desk, global, command).await).await
+        }
     }
 }
 
 impl Desk {
     async fn open(global: &Global, host: Host) -> Result<Self, Failure> {
-        let authority = open::authority(global, host).await?;
-        Ok(Self { authority, environment: global.environment, output: Output { json: global.json } })
+        let (store, authority) = open::authority(global, host).await?;
+        Ok(Self { store, authority, environment: global.environment, output: Output { json: global.json } })
     }
 
     /// Writes the checkpoints of the chains that were written to. What was done is done without them as well.

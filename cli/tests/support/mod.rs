@@ -25,7 +25,13 @@ impl Bench {
 
     /// The same, with the store's password.
     pub fn with_password(store: &str, password: &str) -> Self {
-        Self { password: Some(password.to_owned()), ..Self::new(store) }
+        Self::new(store).with(password)
+    }
+
+    /// The same, which knows PostgreSQL's password from now on.
+    pub fn with(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
     }
 
     /// A store that is set up and holds the developer `acme`.
