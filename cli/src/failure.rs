@@ -77,6 +77,9 @@ impl Failure {
             Rejection::Conflict => Self::refused(format!("the {what} exists already, or was changed just now")),
             Rejection::InvalidRequest { message } => Self::refused(uncapitalised(message)),
             Rejection::KeyText => Self::refused("this is no API key: its shape or its checksum is wrong"),
+            Rejection::KeyEnvironment => {
+                Self::not_found("this store does not hold the environment that the key's text names")
+            }
             rejection => Self::refused(format!("refused: {}", rejection.reason().replace('_', " "))),
         }
     }

@@ -38,6 +38,7 @@ fn every_command(bench: &Bench) {
     developers(bench);
     keys(bench);
     found(bench);
+    found_elsewhere(bench);
     entities(bench);
     audit(bench);
     usage(bench);
@@ -174,6 +175,12 @@ fn found(bench: &Bench) {
     bench.run(&["key", "find", "--file", "absent"]).fails(1, &["`absent` cannot be read"]);
     let unknown = "lb_live_0123456789abcdEF_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA0V6vms";
     bench.run_with(&["key", "find"], &[], unknown).fails(4, &["there is no key with the id in this text"]);
+}
+
+/// A key's text of an environment that the store does not hold: nothing is known of it.
+fn found_elsewhere(bench: &Bench) {
+    let staging = "lb_staging_0123456789abcdEF_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA3Uj2k7";
+    bench.run_with(&["key", "find"], &[], staging).fails(4, &["does not hold the environment"]);
 }
 
 fn entities(bench: &Bench) {

@@ -70,7 +70,10 @@ impl StoreUrl {
     ///
     /// # Errors
     /// [`OpenError::Feature`] for a store whose feature is off, else [`OpenError::Store`].
-    #[cfg_attr(not(all(feature = "redb", feature = "sqlite", feature = "postgres")), expect(unused_variables))]
+    #[cfg_attr(
+        not(any(feature = "redb", feature = "sqlite", feature = "postgres")),
+        expect(unused_variables, reason = "a store in memory never waits")
+    )]
     pub async fn open(&self, timeout: Duration) -> Result<Arc<dyn KeyStore>, OpenError> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::default())),
@@ -152,11 +155,13 @@ mod tests {
         }
     }
 
+    /// Run with `cargo test -p latchbook`: a test of the whole workspace turns every feature on.
     #[cfg(not(feature = "sqlite"))]
     #[test]
     fn a_store_whose_feature_is_off_is_refused_by_its_name() {
-        let opened = StoreUrl::Sqlite("absent.db".into()).open(Duration::from_secs(1));
-        let error = futures_executor::block_on(opened).expect_err("it is off").to_string();
+        let url = StoreUrl::Sqlite("absent.db".into());
+        let opened = futures_executor::block_on(url.open(Duration::from_secs(1)));
+        let error = opened.expect_err("it is off").to_string();
         assert!(error.contains("feature `sqlite`"), "{error}");
     }
 }

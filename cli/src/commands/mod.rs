@@ -84,11 +84,9 @@ impl Desk {
 
     /// Writes the checkpoints of the chains that were written to. What was done is done without them as well.
     async fn leave(&self, done: Result<(), Failure>) -> Result<(), Failure> {
-        if let Err(refusal) = self.authority.shutdown().await {
-            let _ = writeln!(
-                io::stderr(),
-                "latchbook: what was asked for was done or refused as shown, but its audit checkpoint is not written yet: {refusal}"
-            );
+        let flushed = self.authority.shutdown().await;
+        if let (Ok(()), Err(refusal)) = (&done, flushed) {
+            note(format!("it is done; the checkpoint of its audit chain comes with the next change, since {refusal}"));
         }
         done
     }
