@@ -4,4 +4,4 @@ mod file;
 mod worker;
 
 pub use file::{Identity, StoreFile, beside, damaged, foreign, identity, make_whole, unmade, unreadable};
-pub use worker::{Reply, Worker, gather};
+pub use worker::{Batches, Reply, Worker};

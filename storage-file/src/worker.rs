@@ -71,22 +71,47 @@ impl<J> Drop for Worker<J> {
     }
 }
 
-/// The jobs that wait, for one commit of them all: at least one, or none once `patience` is over; `None` once nobody
-/// can ask any more.
-pub fn gather<J>(jobs: &Receiver<J>, patience: Option<Duration>) -> Option<Vec<J>> {
-    let first = match patience {
-        None => jobs.recv().ok()?,
-        Some(patience) => match jobs.recv_timeout(patience) {
-            Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
-            first => first.ok()?,
-        },
-    };
-    let mut batch = vec![first];
-    batch.extend(jobs.try_iter().take(BATCH - 1));
-    Some(batch)
+/// The jobs that wait, taken together for one commit of them all.
+#[derive(Debug)]
+pub struct Batches<J> {
+    jobs: Receiver<J>,
+    last: usize,
+}
+
+impl<J> Batches<J> {
+    /// Batches of `jobs`.
+    pub fn of(jobs: Receiver<J>) -> Self {
+        Self { jobs, last: 1 }
+    }
+
+    /// The next batch: at least one job, or none once `patience` is over; `None` once nobody can ask any more.
+    ///
+    /// Callers that had their answers together come back one after the other. As many as last time are waited for, a
+    /// little, so that they share a commit again; a caller that is alone never waits.
+    pub fn next(&mut self, patience: Option<Duration>) -> Option<Vec<J>> {
+        let first = match patience {
+            None => self.jobs.recv().ok()?,
+            Some(patience) => match self.jobs.recv_timeout(patience) {
+                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+                first => first.ok()?,
+            },
+        };
+        let mut batch = vec![first];
+        batch.extend(self.jobs.try_iter().take(BATCH - 1));
+        while batch.len() < self.last
+            && let Ok(another) = self.jobs.recv_timeout(PAUSE)
+        {
+            batch.push(another);
+            batch.extend(self.jobs.try_iter().take(BATCH - batch.len()));
+        }
+        self.last = batch.len();
+        Some(batch)
+    }
 }
 
 /// Most jobs that may wait; beyond them callers are turned away at once.
 const WAITING: usize = 4096;
 /// Most jobs in one commit.
 const BATCH: usize = 1024;
+/// How long one more job is waited for.
+const PAUSE: Duration = Duration::from_micros(50);

@@ -116,10 +116,7 @@ fn rest_values(record: &Record) -> Vec<Value> {
         ],
         Record::Developer(developer) => vec![
             Value::text(&developer.name),
-            Value::text(match developer.status {
-                DeveloperStatus::Active => ACTIVE,
-                DeveloperStatus::Suspended => SUSPENDED,
-            }),
+            Value::text(developer.status.name()),
             Value::text(developer.epoch),
             Value::at(developer.created_at),
         ],
@@ -127,14 +124,9 @@ fn rest_values(record: &Record) -> Vec<Value> {
         Record::KeyActivity(activity) => vec![Value::at(activity.last_used_at)],
         Record::Entity(entity) => vec![Value::text(&entity.legal_name), Value::at(entity.created_at)],
         Record::SigningKey(key) => signing_key_values(key),
-        Record::Pepper(pepper) => vec![
-            Value::text(match pepper.purpose {
-                PepperPurpose::KeyDigest => KEY_DIGEST,
-                PepperPurpose::AuditLink => AUDIT_LINK,
-            }),
-            Value::bytes(&pepper.sealed.0),
-            Value::at(pepper.created_at),
-        ],
+        Record::Pepper(pepper) => {
+            vec![Value::text(pepper.purpose.name()), Value::bytes(&pepper.sealed.0), Value::at(pepper.created_at)]
+        }
         Record::Sandbox(sandbox) => sandbox_values(sandbox),
         Record::SandboxRequest(request) => {
             vec![Value::bytes(request.body_digest), Value::text(&request.developer), Value::at(request.ends_at)]
@@ -188,10 +180,7 @@ fn signing_key_values(key: &SigningKey) -> Vec<Value> {
         Value::bytes(&key.private.0),
         Value::text(state),
         Value::maybe(until, Value::at),
-        Value::text(match key.provenance {
-            Provenance::Generated => GENERATED,
-            Provenance::Imported => IMPORTED,
-        }),
+        Value::text(key.provenance.name()),
         Value::at(key.created_at),
     ]
 }
@@ -238,11 +227,7 @@ fn read_developer(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
     Ok(Record::Developer(Developer {
         reference: developer(columns)?,
         name: columns.text()?.to_owned(),
-        status: columns.parsed(|text| match text {
-            ACTIVE => Ok(DeveloperStatus::Active),
-            SUSPENDED => Ok(DeveloperStatus::Suspended),
-            _ => Err(()),
-        })?,
+        status: columns.parsed(|text| DeveloperStatus::parse(text).ok_or(()))?,
         epoch: columns.number()?,
         created_at: columns.at()?,
     }))
@@ -312,8 +297,7 @@ fn read_entity(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
 fn read_signing_key(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
     let environment = environment(columns)?;
     let id = columns.parsed(SigningKeyId::parse)?;
-    let algorithms = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
-    let algorithm = columns.parsed(|text| algorithms.into_iter().find(|one| one.name() == text).ok_or(()))?;
+    let algorithm = columns.parsed(|text| Algorithm::parse(text).ok_or(()))?;
     let public = columns.bytes()?;
     let exponent = columns.maybe_bytes()?;
     let public = columns.value(match (algorithm, exponent) {
@@ -332,11 +316,7 @@ fn read_signing_key(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
         (RETIRED, None) => Some(SigningKeyState::Retired),
         _ => None,
     })?;
-    let provenance = columns.parsed(|text| match text {
-        GENERATED => Ok(Provenance::Generated),
-        IMPORTED => Ok(Provenance::Imported),
-        _ => Err(()),
-    })?;
+    let provenance = columns.parsed(|text| Provenance::parse(text).ok_or(()))?;
     let created_at = columns.at()?;
     Ok(Record::SigningKey(SigningKey { environment, id, public, private, state, provenance, created_at }))
 }
@@ -344,11 +324,7 @@ fn read_signing_key(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
 fn read_pepper(columns: &mut Columns<'_>) -> Result<Record, StoreError> {
     Ok(Record::Pepper(Pepper {
         id: PepperId::from_bytes(columns.array()?),
-        purpose: columns.parsed(|text| match text {
-            KEY_DIGEST => Ok(PepperPurpose::KeyDigest),
-            AUDIT_LINK => Ok(PepperPurpose::AuditLink),
-            _ => Err(()),
-        })?,
+        purpose: columns.parsed(|text| PepperPurpose::parse(text).ok_or(()))?,
         sealed: SealedBytes(columns.bytes()?.to_vec()),
         created_at: columns.at()?,
     }))
@@ -481,11 +457,6 @@ pub(crate) const KINDS: [Kind; 9] = [
 const SETTINGS: &str = "settings";
 
 const ACTIVE: &str = "active";
-const SUSPENDED: &str = "suspended";
 const NEXT: &str = "next";
 const RETIRING: &str = "retiring";
 const RETIRED: &str = "retired";
-const GENERATED: &str = "generated";
-const IMPORTED: &str = "imported";
-const KEY_DIGEST: &str = "key digest";
-const AUDIT_LINK: &str = "audit link";

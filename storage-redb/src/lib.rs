@@ -14,6 +14,7 @@
 
 mod draft;
 mod file;
+mod open;
 mod overlay;
 mod reading;
 mod store;

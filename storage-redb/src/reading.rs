@@ -9,12 +9,11 @@ use crate::tables::{COUNTERS, OpenView, Tree, View};
 use crate::transaction::fault;
 use latchbook_core::key_store::encoding::decode;
 
-pub(crate) fn get(view: &View<'_>, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
-    let records = view.table(Tree::Records)?;
-    keys.iter().map(|key| record(&records, &key.to_bytes())).collect()
+pub(crate) fn get(view: &View, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
+    keys.iter().map(|key| record(view.records(), &key.to_bytes())).collect()
 }
 
-pub(crate) fn page(view: &View<'_>, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+pub(crate) fn page(view: &View, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
     let list = index.to_bytes();
     let mut steps = Steps::new(limit);
     match index {
@@ -25,9 +24,8 @@ pub(crate) fn page(view: &View<'_>, index: &Index, after: Option<&Position>, lim
             steps.take(&view.table(Tree::Usage)?, &list, after, |key, row| decode(key, row).map(Row::Usage))?
         }
         _ => {
-            let records = view.table(Tree::Records)?;
             steps.take(&view.table(Tree::Lists)?, &list, after, |_, key| {
-                let stored = record(&records, key)?;
+                let stored = record(view.records(), key)?;
                 stored.map(Row::Record).ok_or_else(|| StoreError::corrupt("a list names a record that is not there"))
             })?;
         }
@@ -35,7 +33,7 @@ pub(crate) fn page(view: &View<'_>, index: &Index, after: Option<&Position>, lim
     Ok(steps.page)
 }
 
-pub(crate) fn changes(view: &View<'_>, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
+pub(crate) fn changes(view: &View, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
     let feed = view.table(Tree::Feed)?;
     let meta = counters(view)?;
     let after = after.0.to_be_bytes();
@@ -53,7 +51,7 @@ pub(crate) fn changes(view: &View<'_>, after: FeedPosition, limit: usize) -> Res
 }
 
 /// The whole store: a row's place is the kind of its tree and its key there.
-pub(crate) fn scan(view: &View<'_>, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+pub(crate) fn scan(view: &View, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
     let mut steps = Steps::new(limit);
     let (kind, key) = match after.map(|position| position.0.split_first()) {
         Some(Some((kind, key))) => (*kind, key),
@@ -86,7 +84,7 @@ const SCANNED: [(u8, Tree, ReadRow); 5] = [
     (5, Tree::Meta, |key, row| decode(key, row).map(Row::Meta)),
 ];
 
-pub(crate) fn counters(view: &View<'_>) -> Result<StoreMeta, StoreError> {
+pub(crate) fn counters(view: &View) -> Result<StoreMeta, StoreError> {
     let meta = view.table(Tree::Meta)?;
     let row = meta.get(COUNTERS).map_err(fault)?;
     row.map_or(Ok(StoreMeta::default()), |row| decode(COUNTERS, row.value()))

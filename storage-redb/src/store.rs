@@ -13,12 +13,11 @@ use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
-use redb::ReadableDatabase as _;
 
 use crate::file::{Origin, RedbFile};
+use crate::open::Open;
 use crate::reading;
 use crate::tables::View;
-use crate::transaction::fault;
 use crate::writer::{self, Job, Trusted, Writer};
 
 /// A [`KeyStore`] in one redb file, which this process alone has open.
@@ -51,17 +50,17 @@ impl RedbStore {
     }
 
     fn start(path: PathBuf, origin: impl Origin, timeout: Duration) -> Result<Self, StoreError> {
-        let database = Arc::new(RwLock::new(Some(origin.open()?)));
+        let database = Arc::new(RwLock::new(Some(Open::new(origin.open()?)?)));
         let writer = writer::start(Arc::clone(&database), origin)?;
         Ok(Self { path, database, writer, timer: Timer::new(), timeout })
     }
 
     /// What `read` finds, as of one instant.
-    fn read<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn read<T>(&self, read: impl FnOnce(&View) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or_else(|| StoreError::unavailable("the store is being opened again"))?;
         // A damaged page can make redb panic; a request gets an error for it.
-        let found = catch_unwind(AssertUnwindSafe(|| read(&View(&database.begin_read().map_err(fault)?))));
+        let found = catch_unwind(AssertUnwindSafe(|| read(&database.latest())));
         let found = found.unwrap_or_else(|_| Err(StoreError::corrupt("a page of the database is damaged")));
         if let Err(StoreError::Unavailable(_)) = &found {
             // Where the queue is full, whatever waits there will find out just as well.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use latchbook_core::key_store::StoreError;
-use redb::{ReadTransaction, ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::transaction::fault;
 
@@ -141,13 +144,26 @@ impl<'txn> Tables<'txn> {
     }
 }
 
-/// The trees as of one instant, each opened when it is asked for.
-pub(crate) struct View<'a>(pub(crate) &'a ReadTransaction);
+/// The trees as of one instant: the records at hand, the others opened when they are asked for.
+pub(crate) struct View {
+    transaction: ReadTransaction,
+    records: OpenView,
+}
 
 pub(crate) type OpenView = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
-impl View<'_> {
+impl View {
+    pub(crate) fn begin(database: &Database) -> Result<Self, StoreError> {
+        let transaction = database.begin_read().map_err(fault)?;
+        let records = transaction.open_table(Tree::Records.definition()).map_err(fault)?;
+        Ok(Self { transaction, records })
+    }
+
+    pub(crate) fn records(&self) -> &OpenView {
+        &self.records
+    }
+
     pub(crate) fn table(&self, tree: Tree) -> Result<OpenView, StoreError> {
-        self.0.open_table(tree.definition()).map_err(fault)
+        self.transaction.open_table(tree.definition()).map_err(fault)
     }
 }

@@ -3,22 +3,21 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{ChangeSet, Committed, Pruned, Row, UnixTime};
-use latchbook_file::{Reply, Worker, gather};
-use redb::Database;
+use latchbook_file::{Batches, Reply, Worker};
 
 use crate::draft;
 use crate::file::Origin;
+use crate::open::Open;
 use crate::tables::{Tables, Writes};
 use crate::transaction::{begin, fault};
 
 /// The database while it can be trusted. Only the writer's thread takes it out or puts it back.
-pub(crate) type Trusted = Arc<RwLock<Option<Database>>>;
+pub(crate) type Trusted = Arc<RwLock<Option<Open>>>;
 
 /// What the writer's thread is asked for, and where the answer goes.
 pub(crate) enum Job {
@@ -39,7 +38,7 @@ pub(crate) fn start(database: Trusted, origin: impl Origin) -> Result<Writer, St
         "too many changes are waiting for the disk",
         "the store's writer has stopped",
         |jobs| {
-            Work { database, origin, jobs }.run();
+            Work { database, origin, jobs: Batches::of(jobs) }.run();
         },
     )
 }
@@ -47,7 +46,7 @@ pub(crate) fn start(database: Trusted, origin: impl Origin) -> Result<Writer, St
 struct Work {
     database: Trusted,
     origin: Box<dyn Origin>,
-    jobs: Receiver<Job>,
+    jobs: Batches<Job>,
 }
 
 /// Gives a caller its answer, once it is known whether the batch is on disk.
@@ -55,7 +54,7 @@ type Settle = Box<dyn FnOnce(&Result<(), Arc<str>>)>;
 
 impl Work {
     fn run(&mut self) {
-        while let Some(batch) = gather(&self.jobs, self.is_broken().then_some(PAUSE)) {
+        while let Some(batch) = self.jobs.next(self.is_broken().then_some(PAUSE)) {
             if self.is_broken() {
                 self.reopen();
             }
@@ -87,7 +86,7 @@ impl Work {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or_else(|| StoreError::unavailable("the store is not open"))?;
         self.origin.verify()?;
-        let transaction = begin(database)?;
+        let transaction = begin(database.database())?;
         let mut writes = false;
         {
             let mut tables = Tables::open(&transaction).map_err(fault)?;
@@ -98,7 +97,11 @@ impl Work {
             }
         }
         // Where every set lost or was done before, the disk need not be asked.
-        if writes { transaction.commit().map_err(fault) } else { transaction.abort().map_err(fault) }
+        if !writes {
+            return transaction.abort().map_err(fault);
+        }
+        transaction.commit().map_err(fault)?;
+        database.renew()
     }
 
     fn is_broken(&self) -> bool {
@@ -113,7 +116,7 @@ impl Work {
     }
 
     fn reopen(&self) {
-        match self.origin.open() {
+        match self.origin.open().and_then(Open::new) {
             Ok(database) => {
                 *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
                 tracing::info!("the store is open again");

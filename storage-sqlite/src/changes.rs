@@ -19,7 +19,10 @@ pub(crate) fn commit(db: &Connection, set: &ChangeSet) -> Result<Committed, Stor
     }
     check(db, set)?;
     let revision = Revision(set.id);
-    for record in set.insert.iter().chain(&set.update) {
+    for record in &set.insert {
+        rows::insert(db, record, revision)?;
+    }
+    for record in &set.update {
         rows::put(db, record, revision)?;
     }
     for key in &set.remove {

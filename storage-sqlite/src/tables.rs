@@ -86,11 +86,27 @@ pub(crate) fn insert<T: Tabled>(db: &Connection, row: &T) -> Result<(), StoreErr
     write(db, &T::table().insert, T::table(), row.write())
 }
 
-/// The same as [`put`] for a record, whose last column but the checksum is its revision.
-pub(crate) fn put_revised<T: Tabled>(db: &Connection, record: &T, revision: Revision) -> Result<(), StoreError> {
+/// Writes a record, whose last column but the checksum is its revision: as [`put`] or as [`insert`].
+pub(crate) fn write_revised<T: Tabled>(
+    db: &Connection,
+    how: How,
+    record: &T,
+    revision: Revision,
+) -> Result<(), StoreError> {
     let mut values = record.write();
     values.push(revision.write());
-    write(db, &T::table().put, T::table(), values)
+    let sql = match how {
+        How::Insert => &T::table().insert,
+        How::Put => &T::table().put,
+    };
+    write(db, sql, T::table(), values)
+}
+
+/// Whether a row may be there already.
+#[derive(Clone, Copy)]
+pub(crate) enum How {
+    Insert,
+    Put,
 }
 
 fn write(db: &Connection, sql: &str, table: &Table, mut values: Vec<Value>) -> Result<(), StoreError> {

@@ -2,12 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{ChangeSet, Committed, Pruned, Row, UnixTime};
-use latchbook_file::{Reply, Worker, gather};
+use latchbook_file::{Batches, Reply, Worker};
 use rusqlite::Connection;
 
 use crate::changes;
@@ -33,7 +32,7 @@ pub(crate) fn start(file: Arc<SqliteFile>, pool: Arc<Pool>) -> Result<Writer, St
     pool.open();
     let full = "too many changes are waiting for the disk";
     Worker::start("latchbook-sqlite-writer", full, "the store's writer has stopped", |jobs| {
-        Work { file, pool, open, jobs }.run();
+        Work { file, pool, open, jobs: Batches::of(jobs) }.run();
     })
 }
 
@@ -42,12 +41,12 @@ struct Work {
     pool: Arc<Pool>,
     /// The database while it can be trusted.
     open: Option<Open>,
-    jobs: Receiver<Job>,
+    jobs: Batches<Job>,
 }
 
 impl Work {
     fn run(&mut self) {
-        while let Some(mut batch) = gather(&self.jobs, self.open.is_none().then_some(PAUSE)) {
+        while let Some(mut batch) = self.jobs.next(self.open.is_none().then_some(PAUSE)) {
             if self.pool.is_suspected() {
                 tracing::warn!("a read failed; the store is opened again");
                 self.close();

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::fmt::{self, Debug};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,8 @@ struct State {
 
 struct Alarm {
     at: Instant,
-    sleeper: Arc<Mutex<Sleeper>>,
+    /// Gone where nobody waits any more: most answers come long before their time is over.
+    sleeper: Weak<Mutex<Sleeper>>,
 }
 
 #[derive(Default)]
@@ -91,8 +92,14 @@ impl Timer {
         if !self.start() {
             return Box::pin(std::future::ready(()));
         }
-        lock(&self.shared.state).alarms.push(Reverse(Alarm { at, sleeper: Arc::clone(&sleeper) }));
-        self.shared.changed.notify_one();
+        let mut state = lock(&self.shared.state);
+        let comes_first = state.alarms.peek().is_none_or(|Reverse(next)| at < next.at);
+        state.alarms.push(Reverse(Alarm { at, sleeper: Arc::downgrade(&sleeper) }));
+        drop(state);
+        // Else the thread will wake early enough by itself.
+        if comes_first {
+            self.shared.changed.notify_one();
+        }
         Box::pin(poll_fn(move |context| {
             let mut sleeper = lock(&sleeper);
             if sleeper.over {
@@ -134,11 +141,11 @@ impl Shared {
         loop {
             let now = Instant::now();
             while let Some(Reverse(next)) = state.alarms.peek()
-                && (next.at <= now || state.closed)
+                && (next.at <= now || state.closed || next.sleeper.strong_count() == 0)
             {
                 let due = state.alarms.pop();
-                if let Some(Reverse(alarm)) = due {
-                    let mut sleeper = lock(&alarm.sleeper);
+                if let Some(sleeper) = due.and_then(|Reverse(alarm)| alarm.sleeper.upgrade()) {
+                    let mut sleeper = lock(&sleeper);
                     sleeper.over = true;
                     if let Some(waker) = sleeper.waker.take() {
                         waker.wake();
@@ -208,6 +215,15 @@ mod tests {
         block_on(clock.timer.sleep_from(beginning, Duration::from_millis(20)));
         assert!(clock.monotonic() - before >= Duration::from_millis(20));
         block_on(clock.timer.sleep_from(beginning, Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn sleeps_that_nobody_waits_for_any_more_hold_up_no_other() {
+        let timer = Timer::new();
+        (0..100).for_each(|_| drop(timer.sleep(Duration::from_millis(1))));
+        let (late, early) = (timer.sleep(Duration::from_millis(40)), timer.sleep(Duration::from_millis(10)));
+        assert_eq!(block_on(within(late, early)), Some(()));
+        block_on(timer.sleep(Duration::from_millis(1)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The developer: the account that holds API keys in one environment.
 
+use super::named::named;
 use super::{DeveloperRef, UnixTime};
 
 /// A developer's record.
@@ -24,4 +25,9 @@ pub enum DeveloperStatus {
     Active,
     /// They do not, until the developer is resumed.
     Suspended,
+}
+
+named! {
+    /// Its name, where a store or a person reads it.
+    DeveloperStatus { Active = "active", Suspended = "suspended" }
 }

@@ -10,6 +10,7 @@ mod entity;
 mod environment;
 mod ids;
 mod index;
+mod named;
 mod rejection;
 mod sandbox;
 mod scope;

@@ -1,5 +1,6 @@
 //! What a store remembers of the authority that set it up.
 
+use super::named::named;
 use super::{EnvironmentName, PepperId, SealedBytes, UnixTime};
 
 /// The store's own record: one per store.
@@ -35,4 +36,9 @@ pub enum PepperPurpose {
     KeyDigest,
     /// Links of audit chains.
     AuditLink,
+}
+
+named! {
+    /// Its name, where a store or a person reads it.
+    PepperPurpose { KeyDigest = "key_digest", AuditLink = "audit_link" }
 }

@@ -1,5 +1,6 @@
 //! The signing key's record: a public key, and its private half sealed.
 
+use super::named::named;
 use super::{EnvironmentName, SealedBytes, SigningKeyId, UnixTime};
 
 /// A signature algorithm of the token profile (`alg`, RFC 7518 §3.1, RFC 8037 §3.1).
@@ -14,16 +15,9 @@ pub enum Algorithm {
     Rs256,
 }
 
-impl Algorithm {
+named! {
     /// The name in a header, byte for byte.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
-    }
+    Algorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
 }
 
 /// A public key; its kind fixes the algorithm.
@@ -80,6 +74,11 @@ pub enum Provenance {
     Generated,
     /// The host brought it, and brings its successor.
     Imported,
+}
+
+named! {
+    /// Its name, where a store or a person reads it.
+    Provenance { Generated = "generated", Imported = "imported" }
 }
 
 /// What a signing key is used for.

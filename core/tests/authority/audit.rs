@@ -73,13 +73,13 @@ fn l8_every_change_writes_exactly_its_events_in_its_own_commit() {
     for (name, change) in CHANGES {
         let scene = Scene::new(House::new());
         let failed = added(&scene.house, || {
-            scene.house.store.trouble(Calls::Commits, Trouble::Fails, 0..1);
+            scene.house.store.trouble(Calls::Writes, Trouble::Fails, 0..1);
             assert!(change(&scene).is_err(), "{name}");
             scene.house.store.heal();
         });
         assert_eq!(failed, [], "a failed commit writes none: {name}");
         // One commit alone can be done: what came with it came in the same commit.
-        scene.house.store.trouble(Calls::Commits, Trouble::Fails, 1..usize::MAX);
+        scene.house.store.trouble(Calls::Writes, Trouble::Fails, 1..usize::MAX);
         let events = added(&scene.house, || change(&scene).unwrap_or_else(|error| panic!("{name}: {error}")));
         scene.house.store.heal();
         let said: Vec<_> = events.iter().map(|event| (event.chain.clone(), event.action)).collect();

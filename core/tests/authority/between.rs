@@ -12,9 +12,8 @@ use latchbook_core::model::{
 use latchbook_core::random::{self, SystemRandom};
 
 use crate::sandboxes::{holder, kinds};
-use crate::signing_keys::pem;
 use crate::support::{
-    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, START, Upkeep, developer, entity, idempotent, new_key, order,
+    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, START, Upkeep, developer, entity, idempotent, new_key, order, pem,
     rejection,
 };
 
@@ -64,12 +63,12 @@ fn a_signing_key_whose_record_was_written_anew_signs_on() {
     // A node that has read all that the feed says.
     let house = house.restarted(START);
     // As an operator's tool would, which seals every private key anew.
-    for (key, revision) in block_on(house.store.memory().signing_keys()).unwrap() {
+    for (key, revision) in block_on(house.store.inner().signing_keys()).unwrap() {
         let record = Record::SigningKey(key);
         let mut set = ChangeSet::new(random::change_id(&SystemRandom::new()).unwrap(), house.authority.now());
         set.expect.push(Expectation { key: record.key(), revision: Some(revision) });
         set.update.push(record);
-        block_on(house.store.memory().commit(set)).unwrap();
+        block_on(house.store.inner().commit(set)).unwrap();
     }
     assert!(house.exchange(&acme).is_ok());
     assert!(!house.open_sandbox(&boxed).unwrap().created);

@@ -71,7 +71,7 @@ fn t1_what_upkeep_forgets_while_the_clock_runs_ahead_stays_ended() {
         house.revoke_token(&dead).unwrap();
         house.clock.set_ahead(ahead);
         if !prune_works {
-            house.store.trouble(Calls::Commits, Trouble::Fails, 0..usize::MAX);
+            house.store.trouble(Calls::Writes, Trouble::Fails, 0..usize::MAX);
         }
         Upkeep::of(&house.authority).round();
         assert_eq!(house.store.heal(), !prune_works);
@@ -81,7 +81,7 @@ fn t1_what_upkeep_forgets_while_the_clock_runs_ahead_stays_ended() {
     let house = House::shared();
     let dead = house.token_for(&house.holder("acme"), HOUR);
     house.revoke_token(&dead).unwrap();
-    let store = TestStore::over(Arc::clone(house.store.memory()));
+    let store = TestStore::over(Arc::clone(house.store.inner()));
     let verifier = House::verifying(store, Arc::new(TestClock::at(START)));
     verifier.clock.set_ahead(ahead);
     Upkeep::of(&verifier.authority).round();

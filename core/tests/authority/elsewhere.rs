@@ -117,7 +117,7 @@ fn node(store: Arc<TestStore>, wall: u64, service: &Arc<Service>) -> House {
 }
 
 fn record(house: &House, id: &str) -> Option<SandboxRecord> {
-    block_on(house.store.memory().sandbox(&developer(SANDBOX, id))).unwrap().map(|(record, _)| record)
+    block_on(house.store.inner().sandbox(&developer(SANDBOX, id))).unwrap().map(|(record, _)| record)
 }
 
 /// Begins to open a sandbox, and hangs up while the service makes it.
@@ -181,7 +181,7 @@ fn an_expired_lease_is_cleared_by_whoever_takes_it_over_also_after_a_restart() {
     let (house, service) = house();
     hang_up(&house, &service, "acme");
     let left_behind = record(&house, "acme").unwrap();
-    let house = node(TestStore::over(Arc::clone(house.store.memory())), START + LEASE, &service);
+    let house = node(TestStore::over(Arc::clone(house.store.inner())), START + LEASE, &service);
     let opened = house.open_sandbox(&order("acme")).unwrap();
     assert_eq!(*service.cleared.lock().unwrap(), [left_behind]);
     assert_eq!((service.there(), kinds(&house, "acme")), (1, WHOLE.to_vec()));
@@ -295,7 +295,7 @@ fn a_store_fault_at_any_step_leaves_a_lease_at_most_and_it_works_once_that_has_r
 #[test]
 fn a_signing_key_that_goes_while_it_is_made_costs_nothing() {
     let (house, service) = house();
-    let there = node(TestStore::over(Arc::clone(house.store.memory())), START, &service);
+    let there = node(TestStore::over(Arc::clone(house.store.inner())), START, &service);
     there.retire(SANDBOX).unwrap();
     // `house` thinks that its store is its own, and still signs with the old key.
     let opened = house.open_sandbox(&order("acme")).unwrap();

@@ -247,7 +247,7 @@ fn e17_another_developers_things_are_not_there_for_a_caller() {
 fn e20_a_token_made_for_one_service_is_refused_by_another() {
     let house = House::shared();
     let token = house.token(&house.holder("acme"));
-    let store = TestStore::over(Arc::clone(house.store.memory()));
+    let store = TestStore::over(Arc::clone(house.store.inner()));
     let service_y = House::open(store, Arc::new(TestClock::at(START)), |builder| {
         builder.audience(latchbook_core::EnvironmentName::LIVE, "https://y.example.com")
     });

@@ -29,3 +29,8 @@ mod staleness;
 mod unknown_outcomes;
 mod usage;
 mod usage_reading;
+
+/// A house whose store is new, for the tests of faults.
+fn fresh() -> support::House {
+    support::House::new()
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_executor::block_on;
 use latchbook_core::authority::{Authority, AuthorityBuilder, BuildError, Fault, ImportError};
 use latchbook_core::check::TokenPolicy;
-use latchbook_core::key_store::MemoryStore;
+use latchbook_core::key_store::{KeyStore, MemoryStore};
 use latchbook_core::model::{DeclaredScope, EnvironmentName, Lifetime, Rejection, SecretText};
 use latchbook_core::seal::MasterKey;
 
@@ -85,7 +85,7 @@ fn a_wrong_master_key_is_refused_at_open_and_nothing_is_changed() {
 fn an_authority_without_a_master_key_verifies_and_never_issues_or_changes_anything() {
     let scene = Scene::new(House::shared());
     let before = scene.house.store.rows();
-    let store = TestStore::over(Arc::clone(scene.house.store.memory()));
+    let store = TestStore::over(Arc::clone(scene.house.store.inner()));
     let verifier = House::verifying(Arc::clone(&store), Arc::new(TestClock::at(START)));
     assert!(verifier.reach(&scene.token, Some("acme-a")).is_ok());
     assert_eq!(rejection(verifier.reach(&scene.token, Some("none"))), Rejection::EntityForbidden);
@@ -106,7 +106,7 @@ fn an_authority_without_a_master_key_learns_what_others_revoke() {
     let house = House::shared();
     let holder = house.holder("acme");
     let token = house.token(&holder);
-    let store = TestStore::over(Arc::clone(house.store.memory()));
+    let store = TestStore::over(Arc::clone(house.store.inner()));
     let verifier = House::verifying(store, Arc::new(TestClock::at(START)));
     assert!(verifier.admit(&token).is_ok());
     house.revoke_key(&holder).unwrap();
@@ -146,7 +146,7 @@ fn a_store_fault_while_opening_is_a_fault_and_a_half_made_store_is_never_seen() 
 #[test]
 fn several_nodes_that_set_one_store_up_at_once_all_open_it_and_it_is_set_up_once() {
     for _ in 0..20 {
-        let memory = Arc::new(MemoryStore::shared());
+        let memory: Arc<dyn KeyStore> = Arc::new(MemoryStore::shared());
         let nodes = at_once(4, |number| {
             let (store, clock) = (TestStore::over(Arc::clone(&memory)), Arc::new(TestClock::at(START)));
             let environments = [LIVE, SANDBOX, staging()];

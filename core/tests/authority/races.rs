@@ -9,9 +9,8 @@ use latchbook_core::authority::{NewEntity, Refusal, SandboxActor};
 use latchbook_core::model::{AuditAction, ChainId, Record, RecordKey, Rejection, Row};
 
 use crate::sandboxes::kinds;
-use crate::signing_keys::pem;
 use crate::support::{
-    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, Upkeep, developer, entity, idempotent, new_key, order, rejection,
+    HOST, Holder, House, LIVE, NOWHERE, SANDBOX, Upkeep, developer, entity, idempotent, new_key, order, pem, rejection,
 };
 
 const THREADS: usize = 8;

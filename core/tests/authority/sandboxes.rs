@@ -88,7 +88,7 @@ fn e18_the_same_order_again_under_its_idempotency_key_is_the_same_sandbox_with_a
 fn e18_a_sandbox_half_done_and_run_again_has_the_same_rows_as_once() {
     for trouble in [Trouble::Fails, Trouble::DoneButFails] {
         let house = House::new();
-        house.store.trouble(Calls::Commits, trouble, 0..1);
+        house.store.trouble(Calls::Writes, trouble, 0..1);
         fault(house.open_sandbox(&idempotent("acme", 'k')));
         house.store.heal();
         assert_eq!(kinds(&house, "acme").is_empty(), trouble == Trouble::Fails);
@@ -202,7 +202,7 @@ fn t1_e16_tokens_of_a_removed_developer_are_dead_for_the_next_one_also_with_the_
     let old = house.open_sandbox(&order("acme")).unwrap().token;
     house.clock.advance(LIFETIME);
     // No prune keeps the time from going back, but the sandbox is removed.
-    house.store.trouble(Calls::Commits, Trouble::Fails, 0..1);
+    house.store.trouble(Calls::Writes, Trouble::Fails, 0..1);
     Upkeep::of(&house.authority).round();
     assert!(house.store.heal() && kinds(&house, "acme").is_empty());
     let house = house.restarted(START);

@@ -3,26 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
 use latchbook_core::authority::{BuildError, ImportError};
 use latchbook_core::jose::{CompactToken, SigningPair, VerifyingKey};
+use latchbook_core::key_store::MemoryStore;
 use latchbook_core::model::{
     AccessClaims, Algorithm, PublicKey, Rejection, SecretText, SignedClaims, SigningKeyId, SigningKeyState,
 };
 use latchbook_core::token_issuer::{IssueError, JwtIssuer, TokenIssuer};
 
-use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, Upkeep, builder, rejection};
-
-/// A fresh private key as PKCS#8 PEM, with its id.
-pub fn pem(algorithm: Algorithm) -> (SecretText, SigningKeyId) {
-    let (pair, private) = SigningPair::generate(algorithm).unwrap();
-    let body = STANDARD.encode(private.expose());
-    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    let text = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
-    (SecretText::new(text), pair.id().clone())
-}
+use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, Upkeep, builder, pem, rejection};
 
 fn import(house: &House, pem: &SecretText) -> Result<SigningKeyId, ImportError> {
     block_on(house.authority.signing_keys().import(LIVE, pem))
@@ -147,7 +137,7 @@ fn what_is_no_private_key_is_not_imported() {
 
 #[test]
 fn an_rsa_key_cannot_be_generated_and_is_asked_for() {
-    let (store, clock) = (TestStore::over(Arc::default()), Arc::new(TestClock::at(START)));
+    let (store, clock) = (TestStore::over(Arc::new(MemoryStore::new())), Arc::new(TestClock::at(START)));
     let refused = block_on(builder(&store, &clock).algorithm(LIVE, Algorithm::Rs256).build());
     assert!(matches!(refused, Err(BuildError::NoRsa(environment)) if environment == LIVE));
     assert!(store.rows().len() <= 1, "nothing is written but the store's own counters");

@@ -4,11 +4,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use futures_executor::block_on;
-use latchbook_core::authority::Fault;
-use latchbook_core::model::{Rejection, RevokedBy, SigningKeyState};
+use latchbook_core::authority::{Fault, SandboxActor};
+use latchbook_core::model::{Rejection, RevokedBy, SecretText, SigningKeyState};
 
+use crate::faults::Scene;
 use crate::staleness::{REVOCATIONS, Target};
-use crate::support::{Calls, HOST, House, LIVE, NOWHERE, Trouble, fault, rejection};
+use crate::support::{Calls, HOST, Holder, House, LIVE, NOWHERE, Trouble, fault, idempotent, rejection};
 
 const HOUSES: [fn() -> House; 2] = [House::new, House::shared];
 
@@ -19,7 +20,7 @@ fn what_was_revoked_in_spite_of_a_fault_is_refused_at_once() {
             let house = house();
             let target = Target::of(&house);
             assert!(house.admit(&target.token).is_ok(), "{name}");
-            house.store.trouble(Calls::Commits, Trouble::DoneButFails, 0..1);
+            house.store.trouble(Calls::Writes, Trouble::DoneButFails, 0..1);
             fault(revoke(&house, &target));
             assert_eq!(rejection(house.admit(&target.token)), *want, "{name}");
         }
@@ -33,7 +34,7 @@ fn until_it_is_known_whether_something_was_revoked_nothing_is_let_in() {
             let house = house();
             let target = Target::of(&house);
             let bystander = house.token(&house.holder("other"));
-            house.store.trouble(Calls::Commits, Trouble::DoneButFails, 0..1);
+            house.store.trouble(Calls::Writes, Trouble::DoneButFails, 0..1);
             fault(revoke(&house, &target));
             house.store.go_away();
             for token in [&target.token, &bystander] {
@@ -53,7 +54,7 @@ fn a_doubt_that_arises_while_the_feed_is_read_is_not_taken_for_settled() {
         let house = house();
         let (one, two) = (house.holder("one"), house.holder("two"));
         let tokens = [house.token(&one), house.token(&two)];
-        house.store.trouble(Calls::Commits, Trouble::DoneButFails, 0..2);
+        house.store.trouble(Calls::Writes, Trouble::DoneButFails, 0..2);
         fault(house.revoke_key(&one));
         let twin = house.twin();
         house.store.after_feed(move || drop(fault(twin.revoke_key(&two))));
@@ -69,7 +70,7 @@ fn what_was_not_done_leaves_everything_as_it_was() {
         for (name, revoke, _) in REVOCATIONS {
             let house = house();
             let target = Target::of(&house);
-            house.store.trouble(Calls::Commits, Trouble::Fails, 0..1);
+            house.store.trouble(Calls::Writes, Trouble::Fails, 0..1);
             fault(revoke(&house, &target));
             assert!(house.admit(&target.token).is_ok(), "{name}");
             revoke(&house, &target).unwrap();
@@ -85,7 +86,7 @@ fn what_is_done_late_is_refused_within_the_bound_also_on_an_exclusive_store() {
         for (name, revoke, want) in REVOCATIONS {
             let house = house();
             let target = Target::of(&house);
-            house.store.trouble(Calls::Commits, Trouble::Late, 0..1);
+            house.store.trouble(Calls::Writes, Trouble::Late, 0..1);
             fault(revoke(&house, &target));
             house.store.heal();
             assert!(house.admit(&target.token).is_ok(), "not done yet: {name}");
@@ -110,7 +111,7 @@ fn k10_asking_again_is_acknowledged_only_once_the_late_change_is_in_force_here()
                     block_on(house.authority.signing_keys().retire_now(LIVE, &signing_key))
                 }
             };
-            house.store.trouble(Calls::Commits, Trouble::Late, 0..1);
+            house.store.trouble(Calls::Writes, Trouble::Late, 0..1);
             fault(revoke());
             house.store.heal();
             assert!(house.admit(&target.token).is_ok(), "not done yet");
@@ -128,7 +129,7 @@ fn a_caller_that_no_longer_waits_leaves_nothing_revoked_usable() {
         for trouble in [Trouble::DoneButHangs, Trouble::Hangs] {
             let house = house();
             let target = Target::of(&house);
-            house.store.trouble(Calls::Commits, trouble, 0..1);
+            house.store.trouble(Calls::Writes, trouble, 0..1);
             {
                 let keys = house.authority.keys();
                 let mut revoking = pin!(keys.revoke(&HOST, NOWHERE, &target.holder.developer, target.holder.key));
@@ -156,4 +157,31 @@ fn a_signing_key_that_could_not_be_read_after_its_change_stops_everything_until_
     let token = house.token(&target.holder);
     assert!(house.admit(&token).is_ok());
     assert!(house.signing_keys(LIVE).iter().any(|key| key.state == SigningKeyState::Retired));
+}
+
+#[test]
+fn a_caller_that_hangs_up_at_any_step_leaves_a_whole_store() {
+    for trouble in [Trouble::Hangs, Trouble::DoneButHangs] {
+        for step in 0..10 {
+            let scene = Scene::new(House::new());
+            let before = scene.house.store.rows();
+            scene.house.store.trouble(Calls::All, trouble, step..step + 1);
+            let order = idempotent("new", 'n');
+            {
+                let sandboxes = scene.house.authority.sandboxes();
+                let mut creating = pin!(sandboxes.create(&SandboxActor::Host, NOWHERE, &order));
+                if let Poll::Ready(opened) = creating.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    assert!(!scene.house.store.heal() && opened.is_ok());
+                    break;
+                }
+            }
+            scene.house.store.heal();
+            let is_there = scene.house.store.rows() != before;
+            let again = scene.house.open_sandbox(&order).unwrap();
+            assert_eq!(again.created, !is_there, "all of it or nothing: {trouble:?}, step {step}");
+            let key = Holder { developer: again.developer.reference, key: scene.holder.key, text: again.api_key };
+            let token = SecretText::new(scene.house.token(&key));
+            assert!(scene.house.reach(token.expose(), Some(again.entity.reference.id.as_str())).is_ok());
+        }
+    }
 }

@@ -90,12 +90,12 @@ fn counts_that_cannot_be_written_are_kept_and_written_later() {
     let house = House::new();
     let acme = house.holder("acme");
     let mut upkeep = Upkeep::of(&house.authority);
-    house.store.trouble(Calls::Commits, Trouble::Fails, 0..usize::MAX);
+    house.store.trouble(Calls::Writes, Trouble::Fails, 0..usize::MAX);
     for round in 0..3 {
         // The exchange's own commit must work.
         house.store.heal();
         use_it(&house, &acme, 0, 5);
-        house.store.trouble(Calls::Commits, Trouble::Fails, 0..usize::MAX);
+        house.store.trouble(Calls::Writes, Trouble::Fails, 0..usize::MAX);
         upkeep.round();
         fault(block_on(house.authority.shutdown()));
         assert!(usage(&house).is_empty(), "round {round}");
@@ -110,7 +110,7 @@ fn counts_whose_writing_nobody_answered_for_are_never_lost() {
     let house = House::new();
     let acme = house.holder("acme");
     use_it(&house, &acme, 0, 5);
-    house.store.trouble(Calls::Commits, Trouble::DoneButFails, 0..1);
+    house.store.trouble(Calls::Writes, Trouble::DoneButFails, 0..1);
     fault(block_on(house.authority.shutdown()));
     house.store.heal();
     block_on(house.authority.shutdown()).unwrap();
@@ -162,7 +162,7 @@ fn refused_exchanges_are_written_merged_by_upkeep_and_never_by_the_request() {
     }
     rejection(house.exchange(&nonsense));
     assert!(house.store.rows() == rows, "a refused request writes nothing");
-    house.store.trouble(Calls::Commits, Trouble::Fails, 0..usize::MAX);
+    house.store.trouble(Calls::Writes, Trouble::Fails, 0..usize::MAX);
     fault(block_on(house.authority.shutdown()));
     house.store.heal();
     block_on(house.authority.shutdown()).unwrap();

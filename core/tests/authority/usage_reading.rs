@@ -153,7 +153,7 @@ fn a_use_just_before_midnight_by_the_clock_of_another_node_is_shown() {
     let house = House::shared();
     let acme = house.holder("acme");
     let behind =
-        House::open(TestStore::over(Arc::clone(house.store.memory())), Arc::new(TestClock::at(START - 5)), |builder| {
+        House::open(TestStore::over(Arc::clone(house.store.inner())), Arc::new(TestClock::at(START - 5)), |builder| {
             builder
         });
     use_it(&behind, &acme, 0);

@@ -7,6 +7,7 @@ use redb::backends::FileBackend;
 use redb::{Database, StorageBackend};
 
 use super::*;
+use crate::transaction::fault;
 
 /// A disk that refuses to sync while it is told to.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 pub(crate) use events::{Chain, Change, Counters, owner_of};
 
 use crate::cells::Cell;
-use crate::tables::{self, Revised, Table, Tabled};
+use crate::tables::{self, How, Revised, Table, Tabled};
 
 /// The values of some cells.
 macro_rules! cells {
@@ -45,16 +45,25 @@ pub(crate) fn revision(db: &Connection, key: &RecordKey) -> Result<Option<Revisi
 
 /// Writes a record, in the place of the one with its key where there is one.
 pub(crate) fn put(db: &Connection, record: &Record, revision: Revision) -> Result<(), StoreError> {
+    write(db, How::Put, record, revision)
+}
+
+/// Writes a record; that there is one with its key already is damage.
+pub(crate) fn insert(db: &Connection, record: &Record, revision: Revision) -> Result<(), StoreError> {
+    write(db, How::Insert, record, revision)
+}
+
+fn write(db: &Connection, how: How, record: &Record, revision: Revision) -> Result<(), StoreError> {
     match record {
-        Record::Settings(settings) => tables::put_revised(db, settings, revision),
-        Record::Developer(developer) => tables::put_revised(db, developer, revision),
-        Record::ApiKey(key) => tables::put_revised(db, key, revision),
-        Record::KeyActivity(activity) => tables::put_revised(db, activity, revision),
-        Record::Entity(entity) => tables::put_revised(db, entity, revision),
-        Record::SigningKey(key) => tables::put_revised(db, key, revision),
-        Record::Pepper(pepper) => tables::put_revised(db, pepper, revision),
-        Record::Sandbox(sandbox) => tables::put_revised(db, sandbox, revision),
-        Record::SandboxRequest(request) => tables::put_revised(db, request, revision),
+        Record::Settings(settings) => tables::write_revised(db, how, settings, revision),
+        Record::Developer(developer) => tables::write_revised(db, how, developer, revision),
+        Record::ApiKey(key) => tables::write_revised(db, how, key, revision),
+        Record::KeyActivity(activity) => tables::write_revised(db, how, activity, revision),
+        Record::Entity(entity) => tables::write_revised(db, how, entity, revision),
+        Record::SigningKey(key) => tables::write_revised(db, how, key, revision),
+        Record::Pepper(pepper) => tables::write_revised(db, how, pepper, revision),
+        Record::Sandbox(sandbox) => tables::write_revised(db, how, sandbox, revision),
+        Record::SandboxRequest(request) => tables::write_revised(db, how, request, revision),
     }
 }
 

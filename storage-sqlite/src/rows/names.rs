@@ -5,30 +5,19 @@ use rusqlite::types::{Value, ValueRef};
 
 use crate::cells::{Cell, Damage};
 
-/// Codes each form as its name. A name is never used for another form.
+/// Codes each form as its name.
 macro_rules! named {
-    ($($name:ident { $($form:ident = $text:literal),+ $(,)? })+) => {$(
+    ($($name:ident),+) => {$(
         impl Cell for $name {
             fn write(&self) -> Value {
-                let text = match self {
-                    $(Self::$form => $text),+
-                };
-                Value::Text(text.to_owned())
+                Value::Text(self.name().to_owned())
             }
 
             fn read(value: ValueRef<'_>) -> Result<Self, Damage> {
-                match &*String::read(value)? {
-                    $($text => Ok(Self::$form),)+
-                    _ => Err(Damage::Value),
-                }
+                Self::parse(&String::read(value)?).ok_or(Damage::Value)
             }
         }
     )+};
 }
 
-named! {
-    DeveloperStatus { Active = "active", Suspended = "suspended" }
-    Algorithm { EdDsa = "EdDSA", Es256 = "ES256", Rs256 = "RS256" }
-    Provenance { Generated = "generated", Imported = "imported" }
-    PepperPurpose { KeyDigest = "key_digest", AuditLink = "audit_link" }
-}
+named!(DeveloperStatus, Algorithm, Provenance, PepperPurpose);

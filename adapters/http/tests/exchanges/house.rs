@@ -1,6 +1,7 @@
 //! A house to test in: an authority over a store in memory that can fail, a clock that the test moves, two developers.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use futures_executor::block_on;
 use latchbook_core::authority::{Actor, Authority, AuthorityBuilder, Exchange, Limits, NewEntity};
 use latchbook_core::check::NewKey;
 use latchbook_core::clock::{Clock, Sleep};
+use latchbook_core::key_store::conformance::{Calls, Faulty, Trouble};
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, DeveloperId, DeveloperRef, EntityId, EnvironmentName, FeedPage, FeedPosition, Index, KeyId,
@@ -64,8 +66,17 @@ impl House {
 
     /// A house whose authority was built otherwise.
     pub fn with(change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
+        Self::over(MemoryStore::new(), change)
+    }
+
+    /// A house whose store others may write to as well, so that the feed must be read from time to time.
+    pub fn shared() -> Self {
+        Self::over(MemoryStore::shared(), |builder| builder)
+    }
+
+    fn over(memory: MemoryStore, change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
         let clock = Arc::new(TestClock::default());
-        let store = Arc::new(TestStore::default());
+        let store = Arc::new(TestStore::over(memory));
         let builder = Authority::builder()
             .store(Arc::clone(&store))
             .issuer("https://api.example.com")
@@ -169,12 +180,9 @@ impl Clock for TestClock {
 }
 
 /// A store in memory that fails when it is told to, and counts how often it is asked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TestStore {
-    inner: MemoryStore,
-    broken: AtomicBool,
-    unwritable: AtomicBool,
-    asked: AtomicUsize,
+    faulty: Faulty<MemoryStore>,
     written: Mutex<Vec<Written>>,
 }
 
@@ -188,40 +196,39 @@ pub struct Written {
 }
 
 impl TestStore {
+    fn over(memory: MemoryStore) -> Self {
+        Self { faulty: Faulty::over(memory).saying(FAULT), written: Mutex::default() }
+    }
+
     pub fn break_down(&self) {
-        self.broken.store(true, Ordering::SeqCst);
+        self.faulty.go_away();
     }
 
     pub fn recover(&self) {
-        self.broken.store(false, Ordering::SeqCst);
+        self.faulty.heal();
     }
 
     /// From now on it reads and does not write.
     pub fn refuse_writes(&self) {
-        self.unwritable.store(true, Ordering::SeqCst);
+        self.faulty.trouble(Calls::Writes, Trouble::Fails, 0..usize::MAX);
     }
 
     /// It writes again.
     pub fn allow_writes(&self) {
-        self.unwritable.store(false, Ordering::SeqCst);
+        self.faulty.heal();
     }
 
     /// What was committed so far.
     pub fn written(&self) -> Vec<Written> {
         self.written.lock().expect("a list").clone()
     }
+}
 
-    /// How often it was asked so far.
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
+impl Deref for TestStore {
+    type Target = Faulty<MemoryStore>;
 
-    fn ask(&self) -> Result<(), StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable(FAULT));
-        }
-        Ok(())
+    fn deref(&self) -> &Self::Target {
+        &self.faulty
     }
 }
 
@@ -231,48 +238,38 @@ pub const FAULT: &str = "disk /dev/secret-disk is gone\r\n\u{1b}[31m ERROR forge
 #[async_trait]
 impl KeyStore for TestStore {
     async fn get(&self, keys: &[RecordKey]) -> Result<Vec<Option<Stored>>, StoreError> {
-        self.ask()?;
-        self.inner.get(keys).await
+        self.faulty.get(keys).await
     }
 
     async fn page(&self, index: &Index, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
-        self.ask()?;
-        self.inner.page(index, after, limit).await
+        self.faulty.page(index, after, limit).await
     }
 
     async fn changes(&self, after: FeedPosition, limit: usize) -> Result<FeedPage, StoreError> {
-        self.ask()?;
-        self.inner.changes(after, limit).await
+        self.faulty.changes(after, limit).await
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
-        self.ask()?;
-        if self.unwritable.load(Ordering::SeqCst) {
-            return Err(StoreError::unavailable(FAULT));
-        }
         let changes = set.insert.len() + set.update.len() + set.remove.len() + set.feed.len();
         let audited = set.audit.iter().map(|draft| draft.action.name()).collect();
-        let committed = self.inner.commit(set).await?;
+        let committed = self.faulty.commit(set).await?;
         self.written.lock().expect("a list").push(Written { changes, audited });
         Ok(committed)
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
-        self.ask()?;
-        self.inner.prune(before, limit).await
+        self.faulty.prune(before, limit).await
     }
 
     async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
-        self.ask()?;
-        self.inner.scan(after, limit).await
+        self.faulty.scan(after, limit).await
     }
 
     async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        self.ask()?;
-        self.inner.load(rows).await
+        self.faulty.load(rows).await
     }
 
     fn sharing(&self) -> Sharing {
-        self.inner.sharing()
+        self.faulty.sharing()
     }
 }

@@ -12,6 +12,7 @@ mod ask;
 mod audit;
 mod checkpoints;
 mod claims;
+mod faults;
 mod guard;
 mod house;
 mod logs;

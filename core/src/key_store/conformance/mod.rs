@@ -14,6 +14,7 @@
 //!
 //! [`run`] goes through every rule, [`model`] plays random lists of operations beside
 //! [`MemoryStore`](super::MemoryStore). Run both on the store as a value, and [`run`] behind `Arc<dyn KeyStore>` too.
+//! [`Faulty`] fails at any step, to test what uses a store.
 //! They need neither a test framework nor a runtime, and ask for many things at once within one task. A bug that is found in one store becomes a check here.
 
 mod audit;
@@ -21,6 +22,7 @@ mod bench;
 mod beside;
 mod commits;
 mod copies;
+mod faulty;
 mod feed;
 mod merges;
 mod model_test;
@@ -35,6 +37,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bench::Bench;
+pub use faulty::{Calls, Faulty, Operation, Trouble};
 pub use model_test::model;
 
 use super::{KeyStore, StoreError};

@@ -20,11 +20,13 @@ pub const YEAR: u64 = 365 * 86_400;
 pub struct TestClock {
     wall: AtomicU64,
     monotonic: AtomicU64,
+    slept: AtomicU64,
 }
 
 impl TestClock {
     pub fn at(wall: u64) -> Self {
-        Self { wall: AtomicU64::new(wall.saturating_mul(1_000)), monotonic: AtomicU64::new(1_000_000) }
+        let (wall, monotonic) = (AtomicU64::new(wall.saturating_mul(1_000)), AtomicU64::new(1_000_000));
+        Self { wall, monotonic, slept: AtomicU64::new(0) }
     }
 
     /// Time passes.
@@ -68,6 +70,7 @@ impl Clock for TestClock {
     /// Over when it is asked a second time, so that each poll of a loop that sleeps is one round.
     fn sleep(&self, _: Duration) -> Sleep {
         let mut asked = false;
+        self.slept.fetch_add(1, Ordering::SeqCst);
         Box::pin(poll_fn(move |_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending }))
     }
 }
@@ -83,5 +86,14 @@ impl Upkeep {
     /// One round; whether it goes on, which it does until its authority is gone.
     pub fn round(&mut self) -> bool {
         self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
+    /// One round up to where it sleeps, over a store that has to be waited for.
+    pub fn round_to_its_end(&mut self, clock: &TestClock) {
+        let before = clock.slept.load(Ordering::SeqCst);
+        futures_executor::block_on(poll_fn(|context| match self.0.as_mut().poll(context) {
+            Poll::Pending if clock.slept.load(Ordering::SeqCst) == before => Poll::Pending,
+            _ => Poll::Ready(()),
+        }));
     }
 }

@@ -5,6 +5,8 @@ mod store;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
 use latchbook_core::authority::{
     Actor, Authority, AuthorityBuilder, EntityContext, Exchange, Fault, Issued, KeyView, Limits, NewEntity,
@@ -12,10 +14,11 @@ use latchbook_core::authority::{
 };
 use latchbook_core::check::{EntityRule, NewKey};
 use latchbook_core::clock::Clock;
+use latchbook_core::jose::SigningPair;
 use latchbook_core::key_store::{KeyStoreExt as _, MemoryStore};
 use latchbook_core::model::{
-    AuditEvent, ChainId, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, KeyId, Metadata, Rejection,
-    RevokedBy, SandboxPreferences, ScopeSet, SecretText, SigningKey, SigningKeyState, Source,
+    Algorithm, AuditEvent, ChainId, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, KeyId, Metadata,
+    Rejection, RevokedBy, SandboxPreferences, ScopeSet, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source,
 };
 use latchbook_core::seal::MasterKey;
 
@@ -77,12 +80,12 @@ impl House {
     /// Another node: with its own way to the same store, and its own clock, `ahead` by so many seconds.
     pub fn another(&self, ahead: u64) -> Self {
         let clock = TestClock::at(self.clock.now().seconds() + ahead);
-        Self::open(TestStore::over(Arc::clone(self.store.memory())), Arc::new(clock), |builder| builder)
+        Self::open(TestStore::over(Arc::clone(self.store.inner())), Arc::new(clock), |builder| builder)
     }
 
     /// The same node after a restart at the wall clock's `at`.
     pub fn restarted(&self, at: u64) -> Self {
-        Self::open(TestStore::over(Arc::clone(self.store.memory())), Arc::new(TestClock::at(at)), |builder| builder)
+        Self::open(TestStore::over(Arc::clone(self.store.inner())), Arc::new(TestClock::at(at)), |builder| builder)
     }
 
     /// An authority without the master key.
@@ -216,14 +219,14 @@ impl House {
 
     /// The events of a chain, oldest first, read past the authority.
     pub fn events(&self, chain: &ChainId) -> Vec<AuditEvent> {
-        let (mut events, _) = block_on(self.store.memory().audit(chain, None, 10_000)).expect("memory");
+        let (mut events, _) = block_on(self.store.inner().audit(chain, None, 10_000)).expect("memory");
         events.reverse();
         events
     }
 
     /// The signing keys, read past the authority.
     pub fn signing_keys(&self, environment: EnvironmentName) -> Vec<SigningKey> {
-        let keys = block_on(self.store.memory().signing_keys()).expect("memory");
+        let keys = block_on(self.store.inner().signing_keys()).expect("memory");
         keys.into_iter().map(|(key, _)| key).filter(|key| key.environment == environment).collect()
     }
 
@@ -287,6 +290,15 @@ pub fn order(developer_id: &str) -> SandboxOrder {
 
 pub fn idempotent(developer_id: &str, key: char) -> SandboxOrder {
     SandboxOrder { idempotency_key: Some(SecretText::new(key.to_string().repeat(40))), ..order(developer_id) }
+}
+
+/// A fresh private key as PKCS#8 PEM, with its id.
+pub fn pem(algorithm: Algorithm) -> (SecretText, SigningKeyId) {
+    let (pair, private) = SigningPair::generate(algorithm).expect("a key");
+    let body = STANDARD.encode(private.expose());
+    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).expect("a key")).collect();
+    let text = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"));
+    (SecretText::new(text), pair.id().clone())
 }
 
 /// Why it was refused.
