@@ -79,11 +79,6 @@ pub(crate) async fn authority(global: &Global, host: Host) -> Result<(Arc<dyn Ke
             fresh(global)
         }
     };
-    if !settings.environments.contains(&global.environment) {
-        let names: Vec<_> = settings.environments.iter().map(EnvironmentName::as_str).collect();
-        let (asked, held) = (global.environment, names.join(", "));
-        return Err(Failure::not_found(format!("there is no environment `{asked}` in this store; it holds {held}")));
-    }
     let key = key(&url, held.is_some())?;
     let builder = builder(global, &settings, &host).master_key(key).shared_store(Arc::clone(&store));
     Ok((store, builder.build().await?))

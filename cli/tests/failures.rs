@@ -67,6 +67,19 @@ fn a_master_key_that_is_gone_is_not_made_anew() {
 }
 
 #[test]
+fn a_store_of_other_environments_is_worked_on_by_their_names() {
+    let bench = Bench::new("sqlite:data/auth.db");
+    bench.run(&["--issuer", ISSUER, "--environment", "staging", "developer", "create", "acme"]).done();
+    assert_eq!(bench.json(&["--environment", "staging", "developer", "list"]).values().len(), 1);
+    assert!(bench.json(&["developer", "list"]).values().is_empty());
+    let key = bench.run(&["--environment", "staging", "key", "create", "acme", "--scopes", "audit:read"]).done();
+    assert!(key.starts_with("lb_staging_"), "its environment stands in its text");
+    bench.run(&["--environment", "test", "developer", "list"]).fails(4, &["`test`", "it holds live, sandbox, staging"]);
+    // What is about the whole store needs none.
+    bench.run(&["--environment", "test", "store", "check"]).done();
+}
+
+#[test]
 fn arguments_that_make_no_sense_are_a_line_each() {
     let bench = Bench::new("sqlite:data/auth.db");
     for (arguments, says) in [

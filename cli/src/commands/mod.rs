@@ -70,14 +70,31 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
         Command::Store(Store::Migrate) => store::migrate(global).await,
         Command::Store(Store::Copy(command)) => store_copy::run(global, command).await,
         Command::Store(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
+            let desk = Desk::of_whole_store(global).await?;
             desk.leave(store::run(&desk, global, command).await).await
         }
     }
 }
 
 impl Desk {
+    /// A desk for work in the environment that the arguments name.
     async fn open(global: &Global, host: Host) -> Result<Self, Failure> {
+        let desk = Self::with(global, host).await?;
+        let held = desk.authority.environments();
+        if held.contains(&desk.environment) {
+            return Ok(desk);
+        }
+        let names: Vec<_> = held.iter().map(EnvironmentName::as_str).collect();
+        let (asked, held) = (desk.environment, names.join(", "));
+        Err(Failure::not_found(format!("there is no environment `{asked}` in this store; it holds {held}")))
+    }
+
+    /// A desk for work on all of the store, whatever its environments are.
+    async fn of_whole_store(global: &Global) -> Result<Self, Failure> {
+        Self::with(global, Host::default()).await
+    }
+
+    async fn with(global: &Global, host: Host) -> Result<Self, Failure> {
         let (store, authority) = open::authority(global, host).await?;
         Ok(Self { store, authority, environment: global.environment, output: Output { json: global.json } })
     }
