@@ -1,4 +1,4 @@
-//! `key list|show|revoke|find`.
+//! `key list|show|revoke|find`, and the way to `key create`.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -24,7 +24,6 @@ pub(super) async fn run(desk: &Desk, command: &Command) -> Result<(), Failure> {
         }
         Command::Revoke { developer, keys } => revoke(desk, developer, keys).await,
         Command::Find { file } => find(desk, file.as_deref()).await,
-        // Made elsewhere, since it needs to know more of the host.
         Command::Create(command) => super::key_create::run(desk, command).await,
     }
 }

@@ -40,40 +40,27 @@ const PAGE: usize = 100;
 
 /// Does what the arguments say.
 pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
-    let global = &args.global;
-    match &args.command {
-        Command::Developer(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
-            desk.leave(developer::run(&desk, command).await).await
-        }
+    let (global, command) = (&args.global, &args.command);
+    let desk = match command {
+        // These need no master key.
+        Command::Store(Store::Migrate) => return store::migrate(global).await,
+        Command::Store(Store::Copy(command)) => return store_copy::run(global, command).await,
+        Command::Store(_) => Desk::of_whole_store(global).await?,
         Command::Key(Key::Create(command)) => {
             let host = Host { scopes: command.host_scopes.clone(), brand: command.brand.clone() };
-            let desk = Desk::open(global, host).await?;
-            desk.leave(key_create::run(&desk, command).await).await
+            Desk::open(global, host).await?
         }
-        Command::Key(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
-            desk.leave(key::run(&desk, command).await).await
-        }
-        Command::Entity(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
-            desk.leave(entity::run(&desk, command).await).await
-        }
-        Command::Audit(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
-            desk.leave(audit::run(&desk, command).await).await
-        }
-        Command::Usage(command) => {
-            let desk = Desk::open(global, Host::default()).await?;
-            desk.leave(usage::run(&desk, command).await).await
-        }
-        Command::Store(Store::Migrate) => store::migrate(global).await,
-        Command::Store(Store::Copy(command)) => store_copy::run(global, command).await,
-        Command::Store(command) => {
-            let desk = Desk::of_whole_store(global).await?;
-            desk.leave(store::run(&desk, global, command).await).await
-        }
-    }
+        _ => Desk::open(global, Host::default()).await?,
+    };
+    let done = match command {
+        Command::Developer(command) => developer::run(&desk, command).await,
+        Command::Key(command) => key::run(&desk, command).await,
+        Command::Entity(command) => entity::run(&desk, command).await,
+        Command::Audit(command) => audit::run(&desk, command).await,
+        Command::Usage(command) => usage::run(&desk, command).await,
+        Command::Store(command) => store::run(&desk, global, command).await,
+    };
+    desk.leave(done).await
 }
 
 impl Desk {

@@ -48,7 +48,6 @@ pub(super) async fn run(desk: &Desk, global: &Global, command: &Command) -> Resu
         Command::Check => check(desk).await,
         Command::Prune => prune(desk).await,
         Command::Restored { list } => restored(desk, *list).await,
-        // These need no master key.
         Command::Migrate => migrate(global).await,
         Command::Copy(command) => super::store_copy::run(global, command).await,
     }
