@@ -16,9 +16,11 @@ mod draft;
 mod file;
 mod overlay;
 mod reading;
+mod snapshot;
 mod store;
 mod tables;
 mod transaction;
 mod writer;
 
+pub use snapshot::RedbSnapshot;
 pub use store::{RedbStore, RedbStoreBuilder};
