@@ -230,10 +230,17 @@ pub(crate) struct Usage {
 pub(crate) enum Store {
     /// Brings the store's tables to this version, and says what the store is.
     Migrate,
-    /// Copies the store into another, which is empty or holds a part of the same copy. Stop what writes to the store first.
+    /// Copies the store into another, which is empty or holds a part of the same copy. What servers change after it began is
+    /// not in the copy: stop them first.
     Copy(Copy),
-    /// Checks every invariant that can be seen, and every audit chain. Stop what writes to the store first.
+    /// Checks every invariant that can be seen, and every audit chain.
     Check,
+    /// Copies the store as it is at this instant into a new one, while the servers go on.
+    Backup {
+        /// The new store: a URL as --store takes it.
+        #[arg(env = "LATCHBOOK_TARGET", hide_env_values = true)]
+        target: String,
+    },
     /// Removes what has ended, as the servers do every minute.
     Prune,
     /// Says that an older copy of the store was put back: every token that was made before is refused from now on. Stop

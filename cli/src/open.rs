@@ -2,13 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use latchbook::authority::AuthorityBuilder;
 use latchbook::check::{Brand, TokenPolicy};
-use latchbook::key_store::{KeyStore, KeyStoreExt as _, MemoryStore};
+use latchbook::key_store::{KeyStoreExt as _, MemoryStore};
 use latchbook::model::{Lifetime, ScopeSet, Settings};
+use latchbook::program::OpenStore;
 use latchbook::program::master_key::{self, KeptKey};
 use latchbook::{Authority, EnvironmentName, MasterKey, StoreUrl};
 
@@ -49,11 +49,11 @@ pub(crate) fn parse_url(text: &str) -> Result<StoreUrl, Failure> {
 }
 
 /// Opens a store that is there; none is made.
-pub(crate) async fn store(url: &StoreUrl, timeout: Duration) -> Result<Arc<dyn KeyStore>, Failure> {
+pub(crate) async fn store(url: &StoreUrl, timeout: Duration) -> Result<OpenStore, Failure> {
     if let Some(path) = absent(url) {
         return Err(no_store(format!("at `{}`", path.display())));
     }
-    Ok(url.open(timeout).await?)
+    Ok(url.open_whole(timeout).await?)
 }
 
 /// How long the store may take.
@@ -62,15 +62,15 @@ pub(crate) fn timeout(global: &Global) -> Duration {
 }
 
 /// Opens the store and an authority over it. A new store is set up where the arguments name an issuer for it.
-pub(crate) async fn authority(global: &Global, host: Host) -> Result<(Arc<dyn KeyStore>, Authority), Failure> {
+pub(crate) async fn authority(global: &Global, host: Host) -> Result<(OpenStore, Authority), Failure> {
     let url = url(global)?;
     let store = if absent(&url).is_some() && global.issuer.is_some() {
         try_out(global, &host).await?;
-        url.open(timeout(global)).await?
+        url.open_whole(timeout(global)).await?
     } else {
         store(&url, timeout(global)).await?
     };
-    let held = store.settings().await?.map(|(settings, _)| settings);
+    let held = store.shared().settings().await?.map(|(settings, _)| settings);
     let settings = match &held {
         Some(held) => held.clone(),
         None if global.issuer.is_none() => return Err(no_store("there that was set up".to_owned())),
@@ -80,7 +80,7 @@ pub(crate) async fn authority(global: &Global, host: Host) -> Result<(Arc<dyn Ke
         }
     };
     let key = key(&url, held.is_some())?;
-    let builder = builder(global, &settings, &host).master_key(key).shared_store(Arc::clone(&store));
+    let builder = builder(global, &settings, &host).master_key(key).shared_store(store.shared());
     Ok((store, builder.build().await?))
 }
 

@@ -130,6 +130,31 @@ fn a_copy_never_goes_over_another_store_nor_into_itself() {
 }
 
 #[test]
+fn a_backup_is_taken_while_a_store_is_in_use_and_never_over_another() {
+    let bench = furnished("sqlite:data/auth.db", 20);
+    // In use: another process, here this one, has it open.
+    let held = latchbook::SqliteStore::open(bench.path().join("data/auth.db")).unwrap();
+    let backup = bench.json(&["store", "backup", "sqlite:backup/1.db"]).value();
+    assert_eq!((&backup["counts"]["keys"], &backup["rows"]), (&json!(20), &backup["written"]));
+    bench.run(&["key", "create", "acme", "--scopes", "audit:read"]).done();
+    let second = bench.json(&["store", "backup", "redb:backup/2.redb"]).value();
+    assert_eq!(second["counts"]["keys"], 21);
+    drop(held);
+    // Each is a store of its own, as of its instant.
+    fs::copy(bench.path().join("data/master.key"), bench.path().join("backup/master.key")).unwrap();
+    for (store, keys) in [("sqlite:backup/1.db", 20), ("redb:backup/2.redb", 21)] {
+        assert_eq!(bench.json(&["key", "list", "acme", "--store", store]).values().len(), keys);
+        assert_eq!(bench.json(&["store", "check", "--store", store]).value()["holds"], true);
+        let before = fs::read(bench.path().join(store.split_once(':').unwrap().1)).unwrap();
+        bench.run(&["store", "backup", store]).fails(3, &["is there already"]);
+        assert_eq!(fs::read(bench.path().join(store.split_once(':').unwrap().1)).unwrap(), before);
+    }
+    bench.run(&["store", "backup"]).fails(2, &["<TARGET>"]);
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(fs::metadata(bench.path().join("backup/1.db")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn a_copy_that_was_put_back_ends_every_older_token_and_lists_what_is_live() {
     let bench = furnished("sqlite:data/auth.db", 3);
     let report = bench.json(&["store", "restored"]).value();

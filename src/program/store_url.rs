@@ -7,6 +7,8 @@ use std::time::Duration;
 use latchbook_core::key_store::{KeyStore, MemoryStore, StoreError};
 use latchbook_core::model::SecretText;
 
+use super::OpenStore;
+
 /// Where everything is kept: `redb:PATH`, `sqlite:PATH`, `postgres://USER@HOST/DATABASE` or `memory:`.
 ///
 /// Every URL can be read whatever features are on; [`open`](Self::open) says which one a store needs.
@@ -70,19 +72,33 @@ impl StoreUrl {
     ///
     /// # Errors
     /// [`OpenError::Feature`] for a store whose feature is off, else [`OpenError::Store`].
+    pub async fn open(&self, timeout: Duration) -> Result<Arc<dyn KeyStore>, OpenError> {
+        Ok(self.open_whole(timeout).await?.shared())
+    }
+
+    /// The same, for one who also wants [snapshots](OpenStore::snapshot).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
     #[cfg_attr(
         not(any(feature = "redb", feature = "sqlite", feature = "postgres")),
         expect(unused_variables, reason = "a store in memory never waits")
     )]
-    pub async fn open(&self, timeout: Duration) -> Result<Arc<dyn KeyStore>, OpenError> {
+    pub async fn open_whole(&self, timeout: Duration) -> Result<OpenStore, OpenError> {
         match self {
-            Self::Memory => Ok(Arc::new(MemoryStore::default())),
+            Self::Memory => Ok(OpenStore::Memory(Arc::new(MemoryStore::default()))),
             #[cfg(feature = "redb")]
-            Self::Redb(path) => Ok(Arc::new(latchbook_redb::RedbStore::builder(path).timeout(timeout).open()?)),
+            Self::Redb(path) => {
+                let opened = latchbook_redb::RedbStore::builder(path).timeout(timeout).open()?;
+                Ok(OpenStore::Redb(Arc::new(opened)))
+            }
             #[cfg(not(feature = "redb"))]
             Self::Redb(_) => Err(OpenError::Feature("redb")),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(path) => Ok(Arc::new(latchbook_sqlite::SqliteStore::builder(path).timeout(timeout).open()?)),
+            Self::Sqlite(path) => {
+                let opened = latchbook_sqlite::SqliteStore::builder(path).timeout(timeout).open()?;
+                Ok(OpenStore::Sqlite(Arc::new(opened)))
+            }
             #[cfg(not(feature = "sqlite"))]
             Self::Sqlite(_) => Err(OpenError::Feature("sqlite")),
             #[cfg(feature = "postgres")]
@@ -92,7 +108,7 @@ impl StoreUrl {
                 if let Ok(password) = std::env::var("PGPASSWORD") {
                     builder = builder.password(SecretText::new(password));
                 }
-                Ok(Arc::new(builder.open().await?))
+                Ok(OpenStore::Postgres(Arc::new(builder.open().await?)))
             }
             #[cfg(not(feature = "postgres"))]
             Self::Postgres(_) => Err(OpenError::Feature("postgres")),

@@ -6,15 +6,15 @@ mod entity;
 mod key;
 mod key_create;
 mod store;
+mod store_backup;
 mod store_copy;
 mod usage;
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
-use latchbook::key_store::KeyStore;
 use latchbook::model::{DeveloperId, UnixTime};
+use latchbook::program::OpenStore;
 use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, Source};
 
 use crate::args::{Args, Command, Global, Key, Store};
@@ -25,7 +25,7 @@ use crate::output::Output;
 /// What a command works with.
 #[derive(Debug)]
 struct Desk {
-    store: Arc<dyn KeyStore>,
+    store: OpenStore,
     authority: Authority,
     environment: EnvironmentName,
     output: Output,
@@ -45,6 +45,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
         // These need no master key.
         Command::Store(Store::Migrate) => return store::migrate(global).await,
         Command::Store(Store::Copy(command)) => return store_copy::run(global, command).await,
+        Command::Store(Store::Backup { target }) => return store_backup::run(global, target).await,
         Command::Store(_) => Desk::of_whole_store(global).await?,
         Command::Key(Key::Create(command)) => {
             let host = Host { scopes: command.host_scopes.clone(), brand: command.brand.clone() };

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 
 /// Opening a store is what brings it to this version.
 pub(super) async fn migrate(global: &Global) -> Result<(), Failure> {
-    let store = open::store(&open::url(global)?, open::timeout(global)).await?;
+    let store = open::store(&open::url(global)?, open::timeout(global)).await?.shared();
     let held = store.settings().await?;
     let settings = held.as_ref().map(|(settings, _)| settings);
     let names = |settings: &latchbook::model::Settings| {
@@ -50,13 +50,17 @@ pub(super) async fn run(desk: &Desk, global: &Global, command: &Command) -> Resu
         Command::Restored { list } => restored(desk, *list).await,
         Command::Migrate => migrate(global).await,
         Command::Copy(command) => super::store_copy::run(global, command).await,
+        Command::Backup { target } => super::store_backup::run(global, target).await,
     }
 }
 
 async fn check(desk: &Desk) -> Result<(), Failure> {
     let mut progress = Progress::new();
     let mut tell = |told: &moving::Progress| progress.stage(told);
-    let rows = moving::check(&desk.store, &mut tell).await?;
+    // Servers may go on: what they change meanwhile is not looked at. Chains grow at their newest end alone.
+    let snapshot = desk.store.snapshot().await?;
+    let rows = moving::check(&*snapshot, &mut tell).await?;
+    drop(snapshot);
     let chains = desk.authority.audit().verify_all(&mut tell).await;
     let chains = chains.map_err(|refusal| Failure::of(refusal, "chain"))?;
     drop(progress);

@@ -22,6 +22,7 @@ pub(super) async fn run(global: &Global, command: &Copy) -> Result<(), Failure> 
     let mark = command.resume.as_deref().map(Mark);
     let mut after = mark.as_ref().map(Mark::read).transpose()?.flatten();
     let source = open::store(&from, open::timeout(global)).await?;
+    let snapshot = source.snapshot().await?;
     let target = to.open(open::timeout(global)).await?;
     if target.scan(None, 2).await?.rows.iter().all(|row| matches!(row, Row::Meta(_))) {
         // Nothing was copied yet, whatever a mark that was left lying about says.
@@ -37,14 +38,19 @@ pub(super) async fn run(global: &Global, command: &Copy) -> Result<(), Failure> 
             kept = mark.write(position);
         }
     };
-    let copied = moving::copy(&source, &target, after, &mut tell).await.map_err(failure)?;
+    let copied = moving::copy(&*snapshot, &target, after, &mut tell).await.map_err(failure)?;
     drop(progress);
     // The copy is done, so how far it had come does not matter any more.
     kept.or_else(|failure| say(&failure))?;
     if let Some(mark) = &mark {
         mark.remove()?;
     }
-    let object = CopiedObject::new(&copied);
+    show(global, &copied)
+}
+
+/// Says what a copy is.
+pub(super) fn show(global: &Global, copied: &Copied) -> Result<(), Failure> {
+    let object = CopiedObject::new(copied);
     Output { json: global.json }.one(
         &object,
         &[
@@ -99,7 +105,7 @@ fn from_hex(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| if pair.len() == 2 { byte(pair) } else { None }).collect()
 }
 
-fn failure(error: MoveError) -> Failure {
+pub(super) fn failure(error: MoveError) -> Failure {
     match error {
         MoveError::Occupied { .. } => Failure::refused(error),
         MoveError::Source(_) | MoveError::Target(_) => {
