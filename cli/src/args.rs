@@ -19,7 +19,7 @@ use crate::values;
 #[derive(Debug, Parser)]
 #[command(name = "latchbook", version)]
 pub(crate) struct Args {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Of every command")]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -83,16 +83,19 @@ pub(crate) enum Developer {
     List,
     /// Shows a developer.
     Show {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         id: DeveloperId,
     },
     /// Suspends a developer: its keys and tokens are refused until it is resumed; its tokens for good.
     Suspend {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         id: DeveloperId,
     },
     /// Resumes a suspended developer: its keys work again.
     Resume {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         id: DeveloperId,
     },
@@ -104,11 +107,13 @@ pub(crate) enum Key {
     Create(CreateKey),
     /// Lists a developer's keys, newest first.
     List {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
     },
     /// Shows a key, without its text.
     Show {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
         /// The key's id: the third part of its text.
@@ -117,6 +122,7 @@ pub(crate) enum Key {
     },
     /// Revokes keys: they are refused at once, and their tokens within each server's `--max-staleness`.
     Revoke {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
         /// The keys' ids.
@@ -133,6 +139,7 @@ pub(crate) enum Key {
 
 #[derive(Debug, Options)]
 pub(crate) struct CreateKey {
+    /// The developer's id.
     #[arg(value_parser = DeveloperId::parse)]
     pub(crate) developer: DeveloperId,
     /// What the key may do: scopes separated by spaces or commas; `ledger:*` is every scope of the resource.
@@ -165,6 +172,7 @@ pub(crate) struct CreateKey {
 pub(crate) enum Entity {
     /// Makes an entity of a developer.
     Create {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
         /// Its legal name.
@@ -176,13 +184,16 @@ pub(crate) enum Entity {
     },
     /// Lists a developer's entities, newest first.
     List {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
     },
     /// Removes an entity: nothing reaches it any more, and its tokens are refused.
     Remove {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: DeveloperId,
+        /// The entity's id.
         #[arg(value_parser = EntityId::parse)]
         entity: EntityId,
     },
@@ -192,6 +203,7 @@ pub(crate) enum Entity {
 pub(crate) enum Audit {
     /// Lists events, newest first: a developer's, or those of the environment's own chain.
     Query {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: Option<DeveloperId>,
         /// How many at most.
@@ -206,6 +218,7 @@ pub(crate) enum Audit {
     },
     /// Checks every link and checkpoint: of a developer's chain, or of all chains of the environment.
     Verify {
+        /// The developer's id.
         #[arg(value_parser = DeveloperId::parse)]
         developer: Option<DeveloperId>,
         /// A file with the last checkpoint of this chain that was kept elsewhere, which shows a tail that was cut off.
@@ -216,6 +229,7 @@ pub(crate) enum Audit {
 
 #[derive(Debug, Options)]
 pub(crate) struct Usage {
+    /// The developer's id.
     #[arg(value_parser = DeveloperId::parse)]
     pub(crate) developer: DeveloperId,
     /// The first day, UTC; 29 days before the last one unless said.
