@@ -105,12 +105,13 @@ fn a_copy_into_a_file_that_is_interrupted_at_any_page_goes_on_where_it_was() {
         let mut positions = Vec::new();
         {
             let target = make(folder.path(), &stop.to_string());
-            let mut copying = Box::pin(moving::copy(&source, &target, None, &mut |progress| {
+            let mut told = |progress: &moving::Progress| {
                 positions.push(progress.position.clone());
                 // As a process does that ends here.
                 assert!(positions.len() < stop, "stopped");
-            }));
-            let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block_on(copying.as_mut())));
+            };
+            let copying = || block_on(moving::copy(&source, &target, None, &mut told));
+            let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(copying));
             assert!(stopped.is_err());
         }
         let target = make(folder.path(), &stop.to_string());
