@@ -1,7 +1,7 @@
 //! `key list|show|revoke|find`, and the way to `key create`.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 
 use latchbook::DeveloperRef;
@@ -11,7 +11,7 @@ use latchbook::model::{ApiKey, DeveloperId, KeyId, SecretText, UnixTime};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Desk, HERE, OPERATOR, PAGE, developer_words, shown};
+use super::{Desk, HERE, OPERATOR, PAGE, developer_words, note, shown};
 use crate::args::Key as Command;
 use crate::failure::Failure;
 
@@ -71,7 +71,12 @@ async fn revoke(desk: &Desk, developer: &DeveloperId, keys: &[KeyId]) -> Result<
 async fn find(desk: &Desk, file: Option<&Path>) -> Result<(), Failure> {
     let text = match file {
         Some(path) => File::open(path).and_then(|file| read(&file)),
-        None => read(io::stdin().lock()),
+        None => {
+            if io::stdin().is_terminal() {
+                note("paste the key's text, and end with Ctrl-D");
+            }
+            read(io::stdin().lock())
+        }
     };
     let place = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
     let text = text.map_err(|error| Failure::failed(format!("{place} cannot be read: {error}")))?;
