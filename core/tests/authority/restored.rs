@@ -12,7 +12,7 @@ use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, rejectio
 
 fn copy_of(house: &House) -> Arc<MemoryStore> {
     let copy = Arc::new(MemoryStore::new());
-    block_on(moving::copy(house.store.memory(), &copy, None, &mut |_| {})).unwrap();
+    block_on(moving::copy(house.store.inner(), &copy, None, &mut |_| {})).unwrap();
     copy
 }
 
@@ -84,7 +84,7 @@ fn s14_no_token_made_before_works_and_what_may_have_ended_is_listed() {
     }
     let chains = verified(&house);
     assert!(chains.holds() && chains.chains == 6, "{chains:?}");
-    assert!(block_on(moving::check(house.store.memory(), &mut |_| {})).unwrap().holds());
+    assert!(block_on(moving::check(house.store.inner(), &mut |_| {})).unwrap().holds());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn s14_nothing_is_announced_to_be_restored_that_was_not_committed() {
     let holder = house.holder("acme");
     let token = house.token(&holder);
     let before = house.store.rows();
-    house.store.trouble(crate::support::Calls::Commits, crate::support::Trouble::Fails, 0..1);
+    house.store.trouble(crate::support::Calls::Writes, crate::support::Trouble::Fails, 0..1);
     assert!(block_on(house.authority.restored(&mut |_| {}, &mut |_| {})).is_err());
     assert!(house.store.rows() == before);
     restore(&house);
@@ -109,7 +109,7 @@ fn a_chain_that_does_not_hold_is_among_the_broken_ones() {
     let mut event = house.events(&chain).remove(0);
     event.subject.push('x');
     let row = latchbook_core::model::Row::Audit(event);
-    block_on(latchbook_core::key_store::KeyStore::load(&**house.store.memory(), vec![row])).unwrap();
+    block_on(latchbook_core::key_store::KeyStore::load(&**house.store.inner(), vec![row])).unwrap();
     let mut told = Vec::new();
     let report = block_on(house.authority.audit().verify_all(&mut |progress| told.push(progress.rows))).unwrap();
     assert_eq!((report.chains, report.broken.len(), report.more), (4, 1, 0));
