@@ -66,6 +66,10 @@ fn a_store_copied_round_every_back_end_is_the_same_in_each() {
         assert_eq!(told(&["store", "prune"]).value()["removed"], 0);
     }
 
+    let backup = bench.run_with(&["store", "backup", "sqlite:backup.db", "--json", "--store", &postgres], &[], "");
+    let (backup, copied) = (backup.value(), copy(&bench, &postgres, "sqlite:backup.db"));
+    assert_eq!((&copied["digest"], &copied["written"]), (&backup["digest"], &json!(0)), "the backup is that copy");
+
     // An event taken out of a chain is found.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

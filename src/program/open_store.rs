@@ -38,7 +38,8 @@ impl OpenStore {
     }
 
     /// Everything that the store holds at this instant, while changes go on: for a backup, a copy or a check. Keep the store
-    /// open meanwhile. A store in memory is given as it is, changes included.
+    /// open meanwhile. A store in memory or on PostgreSQL is given as it is, changes included: a copy of it that a change came
+    /// into is found by its digest.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
