@@ -1,8 +1,11 @@
 //! API keys, short-lived access tokens and tenant-safe route guards for Rust servers.
 
+pub mod program;
+
 pub use latchbook_core::*;
 pub use latchbook_http as http;
 pub use latchbook_http::Gate;
+pub use program::StoreUrl;
 
 #[cfg(feature = "axum")]
 pub use latchbook_axum as axum;

@@ -7,6 +7,7 @@ pub mod entity_scope;
 pub mod jose;
 pub mod key_store;
 pub mod model;
+pub mod moving;
 pub mod random;
 pub mod sandbox;
 pub mod seal;

@@ -14,6 +14,7 @@ const SEES: &[(&str, &[&str])] = &[
     ("jose", &["model"]),
     ("check", &["jose", "model"]),
     ("key_store", &["check", "jose", "model"]),
+    ("moving", &["key_store", "check", "jose", "model"]),
     ("token_issuer", &["check", "jose", "model"]),
     ("entity_scope", &["key_store", "check", "jose", "model"]),
     ("sandbox", &["check", "jose", "model"]),
@@ -21,7 +22,19 @@ const SEES: &[(&str, &[&str])] = &[
     ("random", &["check", "jose", "model"]),
     (
         "authority",
-        &["entity_scope", "key_store", "token_issuer", "sandbox", "clock", "random", "check", "jose", "seal", "model"],
+        &[
+            "entity_scope",
+            "moving",
+            "key_store",
+            "token_issuer",
+            "sandbox",
+            "clock",
+            "random",
+            "check",
+            "jose",
+            "seal",
+            "model",
+        ],
     ),
 ];
 

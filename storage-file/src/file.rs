@@ -115,6 +115,19 @@ pub fn foreign(text: String) -> StoreError {
     StoreError::Foreign(text.into())
 }
 
+/// Says that there is no file, where none may be made.
+#[must_use]
+pub fn missing(shown: &Path) -> StoreError {
+    StoreError::unavailable(format!("there is no `{}`; a store that is opened for reading must exist", shown.display()))
+}
+
+/// Says that a store which was opened for reading cannot be changed.
+#[must_use]
+pub fn read_only(shown: &Path) -> StoreError {
+    let text = format!("`{}` was opened for reading alone; open it without `read_only` to change it", shown.display());
+    StoreError::unavailable(text)
+}
+
 /// Says that the file cannot be made.
 #[must_use]
 pub fn unmade(shown: &Path, error: &io::Error) -> StoreError {

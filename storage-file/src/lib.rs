@@ -3,5 +3,7 @@
 mod file;
 mod worker;
 
-pub use file::{Identity, StoreFile, beside, damaged, foreign, identity, make_whole, unmade, unreadable};
+pub use file::{
+    Identity, StoreFile, beside, damaged, foreign, identity, make_whole, missing, read_only, unmade, unreadable,
+};
 pub use worker::{Batches, Reply, Worker};

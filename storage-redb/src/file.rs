@@ -8,7 +8,7 @@ use std::path::Path;
 use latchbook_core::key_store::StoreError;
 use latchbook_core::key_store::encoding::encode;
 use latchbook_core::model::StoreMeta;
-use latchbook_file::{StoreFile, damaged, foreign, make_whole, unreadable};
+use latchbook_file::{StoreFile, damaged, foreign, make_whole, missing, unreadable};
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase as _, StorageBackend, StorageError, TableError};
 
@@ -26,25 +26,38 @@ pub(crate) trait Origin: Send + 'static {
 
 /// A store's file, as redb opens it.
 #[derive(Debug)]
-pub(crate) struct RedbFile(StoreFile);
+pub(crate) struct RedbFile {
+    file: StoreFile,
+    /// Whether nothing may be written to it.
+    read_only: bool,
+}
 
 impl RedbFile {
     /// The file at `path`, made with its folder where there is none. A file that is refused is left unchanged.
     pub(crate) fn find(path: &Path) -> Result<Self, StoreError> {
         let create = || make_whole(path, path, &[], |unfinished| initialise(path, unfinished));
-        let file = Self(StoreFile::find(path, path, create)?);
+        let file = Self { file: StoreFile::find(path, path, create)?, read_only: false };
         file.recognise()?;
         Ok(file)
     }
 
+    /// The file at `path`, which is never written to.
+    pub(crate) fn find_read_only(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { file: StoreFile::find(path, path, || Err(missing(path)))?, read_only: true })
+    }
+
     /// Looks into the file without writing to it, even where redb has to repair it first.
     fn recognise(&self) -> Result<(), StoreError> {
-        let overlay = Overlay::new(self.backend()?).map_err(|error| unreadable(self.0.shown(), &error))?;
-        self.open_on(overlay).map(drop)
+        self.open_on(self.overlay()?).map(drop)
+    }
+
+    fn overlay(&self) -> Result<Overlay, StoreError> {
+        let over = if self.read_only { Overlay::read_only } else { Overlay::new };
+        over(self.backend()?).map_err(|error| unreadable(self.file.shown(), &error))
     }
 
     fn open_on(&self, backend: impl StorageBackend) -> Result<Database, StoreError> {
-        let path = self.0.shown();
+        let path = self.file.shown();
         // A damaged file can make redb panic; that must cost the file its trust and nothing else.
         catch_unwind(AssertUnwindSafe(|| {
             let mut builder = Database::builder();
@@ -57,30 +70,30 @@ impl RedbFile {
     }
 
     fn backend(&self) -> Result<FileBackend, StoreError> {
-        backend(self.0.shown(), self.0.path())
+        backend(self.file.shown(), self.file.path(), !self.read_only)
     }
 }
 
 impl Origin for RedbFile {
     fn open(&self) -> Result<Database, StoreError> {
         self.verify()?;
-        self.open_on(self.backend()?)
+        if self.read_only { self.open_on(self.overlay()?) } else { self.open_on(self.backend()?) }
     }
 
     fn verify(&self) -> Result<(), StoreError> {
-        self.0.verify()
+        self.file.verify()
     }
 }
 
 /// The file at `path`, for redb; what is wrong is said of `shown`.
-fn backend(shown: &Path, path: &Path) -> Result<FileBackend, StoreError> {
-    let file = OpenOptions::new().read(true).write(true).open(path);
+fn backend(shown: &Path, path: &Path, writes: bool) -> Result<FileBackend, StoreError> {
+    let file = OpenOptions::new().read(true).write(writes).open(path);
     let file = file.map_err(|error| unreadable(shown, &error))?;
     FileBackend::new(file).map_err(|error| refused(shown, error))
 }
 
 fn initialise(path: &Path, unfinished: &Path) -> Result<(), StoreError> {
-    let backend = backend(path, unfinished)?;
+    let backend = backend(path, unfinished, true)?;
     let database = Database::builder().create_with_backend(backend).map_err(|error| refused(path, error))?;
     let transaction = begin(&database)?;
     {

@@ -17,9 +17,11 @@ mod file;
 mod open;
 mod overlay;
 mod reading;
+mod snapshot;
 mod store;
 mod tables;
 mod transaction;
 mod writer;
 
+pub use snapshot::RedbSnapshot;
 pub use store::{RedbStore, RedbStoreBuilder};

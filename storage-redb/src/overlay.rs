@@ -12,6 +12,8 @@ use redb::{BackendError, StorageBackend};
 #[derive(Debug)]
 pub(crate) struct Overlay {
     file: FileBackend,
+    /// A file that was opened for reading can be locked with others alone; who writes to it is kept away all the same.
+    shares_locks: bool,
     state: Mutex<State>,
 }
 
@@ -25,8 +27,17 @@ struct State {
 
 impl Overlay {
     pub(crate) fn new(file: FileBackend) -> io::Result<Self> {
+        Self::with(file, false)
+    }
+
+    /// Over a file that was opened for reading.
+    pub(crate) fn read_only(file: FileBackend) -> io::Result<Self> {
+        Self::with(file, true)
+    }
+
+    fn with(file: FileBackend, shares_locks: bool) -> io::Result<Self> {
         let length = file.len()?;
-        Ok(Self { file, state: Mutex::new(State { length, below: length, pages: BTreeMap::new() }) })
+        Ok(Self { file, shares_locks, state: Mutex::new(State { length, below: length, pages: BTreeMap::new() }) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -119,7 +130,10 @@ impl StorageBackend for Overlay {
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
+        match self.shares_locks {
+            true => self.file.try_lock_shared_range(start, end),
+            false => self.file.try_lock_range(start, end),
+        }
     }
 
     fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
@@ -127,7 +141,10 @@ impl StorageBackend for Overlay {
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
+        match self.shares_locks {
+            true => self.file.lock_shared_range(start, end),
+            false => self.file.lock_range(start, end),
+        }
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {

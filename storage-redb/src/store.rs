@@ -1,7 +1,6 @@
 //! `RedbStore`: reads on the caller's thread, writes on the writer's.
 
 use std::fmt;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,10 +12,12 @@ use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
+use latchbook_file::{Reply, read_only};
 
 use crate::file::{Origin, RedbFile};
 use crate::open::Open;
 use crate::reading;
+use crate::snapshot::RedbSnapshot;
 use crate::tables::View;
 use crate::writer::{self, Job, Trusted, Writer};
 
@@ -30,6 +31,7 @@ pub struct RedbStore {
     writer: Writer,
     timer: Timer,
     timeout: Duration,
+    read_only: bool,
 }
 
 impl RedbStore {
@@ -46,19 +48,50 @@ impl RedbStore {
 
     /// Options for [`open`](Self::open).
     pub fn builder(path: impl AsRef<Path>) -> RedbStoreBuilder {
-        RedbStoreBuilder { path: path.as_ref().to_owned(), timeout: DEFAULT_TIMEOUT }
+        RedbStoreBuilder { path: path.as_ref().to_owned(), timeout: DEFAULT_TIMEOUT, read_only: false }
     }
 
-    fn start(path: PathBuf, origin: impl Origin, timeout: Duration) -> Result<Self, StoreError> {
+    /// Everything that the store holds at this instant, while changes go on: for a backup, or a check of a store in use.
+    ///
+    /// ```
+    /// # use latchbook_core::{Authority, MasterKey};
+    /// use latchbook_core::moving;
+    /// use latchbook_redb::RedbStore;
+    ///
+    /// # futures_executor::block_on(async {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, backup) = (folder.path().join("auth.redb"), folder.path().join("backup.redb"));
+    /// let store = std::sync::Arc::new(RedbStore::open(path)?);
+    /// # let authority = Authority::builder().shared_store(store.clone()).issuer("https://api.example.com");
+    /// # authority.master_key(MasterKey::from_bytes([7; 32])).build().await?;
+    /// moving::copy(&store.snapshot().await?, &RedbStore::open(backup)?, None, &mut |_| {}).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).expect("a backup");
+    /// ```
+    ///
+    /// While it is kept, room that changes free in the file is not used again, so that the file grows. It ends with the
+    /// store, and when the store has to be opened again: then it answers [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the store is being opened again.
+    // Other stores have to wait for theirs.
+    #[expect(clippy::unused_async, reason = "the same call on every store")]
+    pub async fn snapshot(&self) -> Result<RedbSnapshot, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or_else(being_opened)?;
+        Ok(RedbSnapshot::of(database.latest()))
+    }
+
+    fn start(path: PathBuf, origin: impl Origin, timeout: Duration, read_only: bool) -> Result<Self, StoreError> {
         let database = Arc::new(RwLock::new(Some(Open::new(origin.open()?)?)));
         let writer = writer::start(Arc::clone(&database), origin)?;
-        Ok(Self { path, database, writer, timer: Timer::new(), timeout })
+        Ok(Self { path, database, writer, timer: Timer::new(), timeout, read_only })
     }
 
     /// What `read` finds, as of one instant.
     fn read<T>(&self, read: impl FnOnce(&View) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(|| StoreError::unavailable("the store is being opened again"))?;
+        let database = database.as_ref().ok_or_else(being_opened)?;
         // A damaged page can make redb panic; a request gets an error for it.
         let found = catch_unwind(AssertUnwindSafe(|| read(&database.latest())));
         let found = found.unwrap_or_else(|_| Err(StoreError::corrupt("a page of the database is damaged")));
@@ -69,8 +102,11 @@ impl RedbStore {
         found
     }
 
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        within(self.timer.sleep(self.timeout), answer).await.unwrap_or_else(|| {
+    async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
+        if self.read_only {
+            return Err(read_only(&self.path));
+        }
+        within(self.timer.sleep(self.timeout), self.writer.ask(job)).await.unwrap_or_else(|| {
             let waited = self.timeout.as_millis();
             Err(StoreError::unavailable(format!("no answer within {waited} ms; the change may still be done")))
         })
@@ -98,11 +134,11 @@ impl KeyStore for RedbStore {
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
-        self.in_time(self.writer.ask(|reply| Job::Commit(set, reply))).await
+        self.write(|reply| Job::Commit(set, reply)).await
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
-        self.in_time(self.writer.ask(|reply| Job::Prune(before, limit, reply))).await
+        self.write(|reply| Job::Prune(before, limit, reply)).await
     }
 
     async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
@@ -110,7 +146,7 @@ impl KeyStore for RedbStore {
     }
 
     async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
-        self.in_time(self.writer.ask(|reply| Job::Load(rows, reply))).await
+        self.write(|reply| Job::Load(rows, reply)).await
     }
 
     fn sharing(&self) -> Sharing {
@@ -123,6 +159,7 @@ impl KeyStore for RedbStore {
 pub struct RedbStoreBuilder {
     path: PathBuf,
     timeout: Duration,
+    read_only: bool,
 }
 
 impl RedbStoreBuilder {
@@ -133,14 +170,28 @@ impl RedbStoreBuilder {
         self
     }
 
+    /// Opens the store for reading alone, to check or copy it: also on a read-only file system, and after a crash. The
+    /// file is never written to, and must exist; every change is [`StoreError::Unavailable`]. Others may read it at the
+    /// same time, but not change it.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
     /// Opens the store.
     ///
     /// # Errors
     /// As [`RedbStore::open`].
     pub fn open(self) -> Result<RedbStore, StoreError> {
-        let file = RedbFile::find(&self.path)?;
-        RedbStore::start(self.path, file, self.timeout)
+        let find = if self.read_only { RedbFile::find_read_only } else { RedbFile::find };
+        let file = find(&self.path)?;
+        RedbStore::start(self.path, file, self.timeout, self.read_only)
     }
+}
+
+fn being_opened() -> StoreError {
+    StoreError::unavailable("the store is being opened again")
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -7,9 +7,27 @@ use latchbook_core::key_store::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Result};
 
-/// A connection to the database that is at `path`, for reads and, where `writes`, for the writer's thread.
-pub(crate) fn connect(path: &Path, busy_timeout: Duration, writes: bool) -> Result<Connection> {
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The writer's thread.
+    Write,
+    /// Reads beside it, which keep the log in order as it does.
+    Read,
+    /// Reads of a file that is never written to.
+    ReadAlone,
+    /// The same where nobody can write to it, so that no log is needed beside it.
+    ReadFrozen,
+}
+
+/// A connection to the database that is at `path`.
+pub(crate) fn connect(path: &Path, busy_timeout: Duration, use_as: Use) -> Result<Connection> {
+    let plain = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = match use_as {
+        Use::Write | Use::Read => Connection::open_with_flags(path, plain | OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+        Use::ReadAlone => Connection::open_with_flags(path, plain | OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        Use::ReadFrozen => frozen(path)?,
+    };
     db.busy_timeout(busy_timeout)?;
     // The schema cannot call functions, and nobody writes to it behind SQLite's back.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -20,10 +38,31 @@ pub(crate) fn connect(path: &Path, busy_timeout: Duration, writes: bool) -> Resu
         "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -8192;",
     )?;
-    if !writes {
+    if use_as != Use::Write {
         db.execute_batch("PRAGMA query_only = ON")?;
     }
     Ok(db)
+}
+
+/// A connection that takes the file for one that nobody changes: without a lock and without its log.
+pub(crate) fn frozen(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(uri(path), flags)
+}
+
+/// The file at `path` as SQLite reads it where nobody changes it.
+fn uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_') {
+            uri.push(char::from(*byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(uri, "%{byte:02x}");
+        }
+    }
+    uri + "?immutable=1"
 }
 
 /// Whether others hold what is needed, and may give it free.

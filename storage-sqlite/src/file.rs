@@ -7,12 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use latchbook_core::key_store::StoreError;
-use latchbook_file::{Identity, StoreFile, beside, damaged, foreign, identity, make_whole, unmade, unreadable};
+use latchbook_file::{
+    Identity, StoreFile, beside, damaged, foreign, identity, make_whole, missing, unmade, unreadable,
+};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode};
 
 use crate::changes::counters;
-use crate::connection::{connect, fault, is_busy};
+use crate::connection::{Use, connect, fault, frozen, is_busy};
 use crate::rows::Counters;
 use crate::schema::{self, APPLICATION_ID, VERSION};
 use crate::tables;
@@ -23,6 +25,8 @@ pub(crate) struct SqliteFile {
     /// Its path is absolute, so that it stays right when the process changes its folder, and is never taken for a URI.
     file: StoreFile,
     timeout: Duration,
+    /// How it is read.
+    reads_as: Use,
 }
 
 /// An open database, known to be a store of ours.
@@ -37,9 +41,55 @@ impl SqliteFile {
     pub(crate) fn find(shown: &Path, timeout: Duration) -> Result<Self, StoreError> {
         check_sqlite()?;
         let path = std::path::absolute(shown).map_err(|error| unreadable(shown, &error))?;
-        let file = Self { file: StoreFile::find(shown, &path, || create(shown, &path))?, timeout };
+        let file = StoreFile::find(shown, &path, || create(shown, &path))?;
+        let file = Self { file, timeout, reads_as: Use::Read };
         file.recognise()?;
         Ok(file)
+    }
+
+    /// The file at `path`, which is never written to.
+    pub(crate) fn find_read_only(shown: &Path, timeout: Duration) -> Result<Self, StoreError> {
+        check_sqlite()?;
+        let path = std::path::absolute(shown).map_err(|error| unreadable(shown, &error))?;
+        let file = StoreFile::find(shown, &path, || Err(missing(shown)))?;
+        let mut file = Self { file, timeout, reads_as: Use::ReadAlone };
+        file.recognise()?;
+        let version = match file.version() {
+            // What the log needs beside it cannot be there. Where no log is, nothing is needed.
+            Err(error) if lacks_room(&error) && !file.has_log() => {
+                file.reads_as = Use::ReadFrozen;
+                file.version()
+            }
+            looked => looked,
+        };
+        let version = version.map_err(|error| match lacks_room(&error) {
+            true => StoreError::unavailable(format!(
+                "`{0}` has a write-ahead log that cannot be read where it is; copy `{0}` and `{0}-wal` to a folder that \
+                 this process can write to, and open the copy",
+                shown.display()
+            )),
+            false => file.refused(error),
+        })?;
+        file.check_version(version)?;
+        if version < VERSION {
+            let text = format!("`{}` has an older format; open it once without `read_only` first", shown.display());
+            return Err(StoreError::unavailable(text));
+        }
+        Ok(file)
+    }
+
+    /// The version of the tables, its log included.
+    fn version(&self) -> rusqlite::Result<i64> {
+        schema::version(&connect(self.file.path(), self.timeout, self.reads_as)?)
+    }
+
+    fn has_log(&self) -> bool {
+        fs::metadata(beside(self.file.path(), "-wal")).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// As the host named it, for messages.
+    pub(crate) fn shown(&self) -> &Path {
+        self.file.shown()
     }
 
     /// Opens the database for the writer's thread.
@@ -51,7 +101,7 @@ impl SqliteFile {
 
     /// A connection for reads, which waits for others as long as `busy_timeout`.
     pub(crate) fn reader(&self, busy_timeout: Duration) -> Result<Connection, StoreError> {
-        connect(self.file.path(), busy_timeout, false).map_err(fault)
+        connect(self.file.path(), busy_timeout, self.reads_as).map_err(fault)
     }
 
     /// Whether what is open is still what others would find, its log included.
@@ -78,8 +128,7 @@ impl SqliteFile {
     /// Looks at the head of the file without a lock and without its log, so that nothing is written beside it. Never
     /// by `std::fs`: closing a file drops every lock that this process has on it, also those of another store here.
     fn recognise(&self) -> Result<(), StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let looked = Connection::open_with_flags(uri(self.file.path()), flags).and_then(|db| {
+        let looked = frozen(self.file.path()).and_then(|db| {
             let application: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
             Ok((application, schema::version(&db)?))
         });
@@ -96,7 +145,7 @@ impl SqliteFile {
     }
 
     fn writer(&self) -> Result<Connection, StoreError> {
-        let db = connect(self.file.path(), self.timeout, true).map_err(|error| self.refused(error))?;
+        let db = connect(self.file.path(), self.timeout, Use::Write).map_err(|error| self.refused(error))?;
         // Until it is accepted, closing it leaves the file as it is.
         let keep = |keep| db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
         keep(true).map_err(fault)?;
@@ -192,7 +241,7 @@ fn create(shown: &Path, path: &Path) -> Result<(), StoreError> {
 }
 
 fn initialise(path: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let db = connect(path, Duration::ZERO, true)?;
+    let db = connect(path, Duration::ZERO, Use::Write)?;
     db.execute_batch(&format!("PRAGMA journal_mode = WAL; PRAGMA application_id = {APPLICATION_ID};"))?;
     schema::migrate(&db)?;
     tables::put(&db, &Counters::default())?;
@@ -200,23 +249,13 @@ fn initialise(path: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(db.close().map_err(|(_, error)| error)?)
 }
 
-fn damages(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt))
+/// Whether SQLite could not make or write what it keeps beside the file.
+fn lacks_room(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied))
 }
 
-/// The file at `path` as SQLite reads it where nobody changes it.
-fn uri(path: &Path) -> String {
-    use std::fmt::Write as _;
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_') {
-            uri.push(char::from(*byte));
-        } else {
-            // Writing to a text cannot fail.
-            let _ = write!(uri, "%{byte:02x}");
-        }
-    }
-    uri + "?immutable=1"
+fn damages(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt))
 }
 
 fn source_of(error: &StoreError) -> String {

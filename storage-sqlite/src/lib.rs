@@ -9,9 +9,11 @@ mod readers;
 mod reading;
 mod rows;
 mod schema;
+mod snapshot;
 mod store;
 mod tables;
 mod timeout;
 mod writer;
 
+pub use snapshot::SqliteSnapshot;
 pub use store::{SqliteStore, SqliteStoreBuilder};

@@ -205,33 +205,36 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The whole store, table by table, each in the order of its key.
 pub(crate) fn scan(db: &Connection, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
+    at_one_instant(db, || scan_here(db, after, limit))
+}
+
+/// The same within a transaction that is open.
+pub(crate) fn scan_here(db: &Connection, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
     let limit = limit.max(1);
     let (kind, key) = match after.and_then(|position| position.0.split_first()) {
         Some((kind, key)) => (*kind, key),
         None => (0, [].as_slice()),
     };
-    at_one_instant(db, || {
-        let mut page = Page::default();
-        let mut last = None;
-        for (place, read) in (1..).zip(SCANNED) {
-            let after = match kind.cmp(&place) {
-                std::cmp::Ordering::Greater => continue,
-                std::cmp::Ordering::Equal => key,
-                std::cmp::Ordering::Less => &[],
-            };
-            // One more than fits shows whether there is more.
-            let asked = limit - page.rows.len() + 1;
-            for (key, row) in read(db, after, asked)? {
-                if page.rows.len() == limit {
-                    page.next = last;
-                    return Ok(page);
-                }
-                page.rows.push(row);
-                last = Some(Position([&[place], key.as_slice()].concat()));
+    let mut page = Page::default();
+    let mut last = None;
+    for (place, read) in (1..).zip(SCANNED) {
+        let after = match kind.cmp(&place) {
+            std::cmp::Ordering::Greater => continue,
+            std::cmp::Ordering::Equal => key,
+            std::cmp::Ordering::Less => &[],
+        };
+        // One more than fits shows whether there is more.
+        let asked = limit - page.rows.len() + 1;
+        for (key, row) in read(db, after, asked)? {
+            if page.rows.len() == limit {
+                page.next = last;
+                return Ok(page);
             }
+            page.rows.push(row);
+            last = Some(Position([&[place], key.as_slice()].concat()));
         }
-        Ok(page)
-    })
+    }
+    Ok(page)
 }
 
 type Read = fn(&Connection, &[u8], usize) -> Result<Vec<(Vec<u8>, Row)>, StoreError>;

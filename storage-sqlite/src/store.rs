@@ -11,12 +11,13 @@ use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
-use latchbook_file::Reply;
+use latchbook_file::{Reply, read_only};
 use rusqlite::Connection;
 
 use crate::file::SqliteFile;
 use crate::readers::{Pool, Readers};
 use crate::reading;
+use crate::snapshot::SqliteSnapshot;
 use crate::timeout::in_time;
 use crate::writer::{self, Job, Writer};
 
@@ -28,7 +29,9 @@ pub struct SqliteStore {
     path: PathBuf,
     // Before the writer, so that its connections are closed first: the last one to close tidies the log up.
     readers: Readers,
-    writer: Writer,
+    /// None where the store is never written to.
+    writer: Option<Writer>,
+    file: Arc<SqliteFile>,
     pool: Arc<Pool>,
     timer: Arc<Timer>,
     timeout: Duration,
@@ -49,7 +52,33 @@ impl SqliteStore {
 
     /// Options for [`open`](Self::open).
     pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
-        SqliteStoreBuilder { path: path.as_ref().to_owned(), timeout: DEFAULT_TIMEOUT }
+        SqliteStoreBuilder { path: path.as_ref().to_owned(), timeout: DEFAULT_TIMEOUT, read_only: false }
+    }
+
+    /// Everything that the store holds at this instant, while changes go on: for a backup, or a check of a store in use.
+    ///
+    /// ```
+    /// # use latchbook_core::{Authority, MasterKey};
+    /// use latchbook_core::moving;
+    /// use latchbook_sqlite::SqliteStore;
+    ///
+    /// # futures_executor::block_on(async {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, backup) = (folder.path().join("auth.db"), folder.path().join("backup.db"));
+    /// let store = std::sync::Arc::new(SqliteStore::open(path)?);
+    /// # let authority = Authority::builder().shared_store(store.clone()).issuer("https://api.example.com");
+    /// # authority.master_key(MasterKey::from_bytes([7; 32])).build().await?;
+    /// moving::copy(&store.snapshot().await?, &SqliteStore::open(backup)?, None, &mut |_| {}).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).expect("a backup");
+    /// ```
+    ///
+    /// While it is kept, the write-ahead log beside the file cannot begin anew, and grows with every change.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the database cannot be read in time.
+    pub async fn snapshot(&self) -> Result<SqliteSnapshot, StoreError> {
+        SqliteSnapshot::begin(Arc::clone(&self.file), Arc::clone(&self.timer), self.timeout).await
     }
 
     async fn read<T: Send + 'static>(
@@ -58,16 +87,18 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let found = self.readers.read(read).await;
         if let Err(StoreError::Unavailable(_)) = &found
+            && let Some(writer) = &self.writer
             && self.pool.is_suspected()
         {
             // Where the queue is full, whatever waits there will find out just as well.
-            let _ = self.writer.send(Job::Suspect);
+            let _ = writer.send(Job::Suspect);
         }
         found
     }
 
     async fn write<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, StoreError> {
-        in_time(&self.timer, self.timeout, self.writer.ask(job)).await
+        let writer = self.writer.as_ref().ok_or_else(|| read_only(&self.path))?;
+        in_time(&self.timer, self.timeout, writer.ask(job)).await
     }
 }
 
@@ -120,6 +151,7 @@ impl KeyStore for SqliteStore {
 pub struct SqliteStoreBuilder {
     path: PathBuf,
     timeout: Duration,
+    read_only: bool,
 }
 
 impl SqliteStoreBuilder {
@@ -131,17 +163,32 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// Opens the store for reading alone, to check or copy it: also on a read-only file system. The file is never written
+    /// to, and must exist; every change is [`StoreError::Unavailable`]. Others may use it at the same time. SQLite may
+    /// leave files of its own (`-shm`, an empty `-wal`) beside it, where it can.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
     /// Opens the store.
     ///
     /// # Errors
     /// As [`SqliteStore::open`].
     pub fn open(self) -> Result<SqliteStore, StoreError> {
-        let Self { path, timeout } = self;
-        let file = Arc::new(SqliteFile::find(&path, timeout)?);
+        let Self { path, timeout, read_only } = self;
+        let find = if read_only { SqliteFile::find_read_only } else { SqliteFile::find };
+        let file = Arc::new(find(&path, timeout)?);
         let (pool, timer) = (Arc::new(Pool::default()), Arc::new(Timer::new()));
-        let writer = writer::start(Arc::clone(&file), Arc::clone(&pool))?;
-        let readers = Readers::start(file, Arc::clone(&pool), Arc::clone(&timer), timeout)?;
-        Ok(SqliteStore { path, readers, writer, pool, timer, timeout })
+        let writer = if read_only {
+            pool.open();
+            None
+        } else {
+            Some(writer::start(Arc::clone(&file), Arc::clone(&pool))?)
+        };
+        let readers = Readers::start(Arc::clone(&file), Arc::clone(&pool), Arc::clone(&timer), timeout)?;
+        Ok(SqliteStore { path, readers, writer, file, pool, timer, timeout })
     }
 }
 

@@ -5,7 +5,8 @@ use jiff::civil::{Date, DateTime, date};
 use latchbook_core::model::{Day, UnixTime};
 
 /// `at` as RFC 3339 text, such as `2026-12-01T00:00:00Z`.
-pub(crate) fn print(at: UnixTime) -> String {
+#[must_use]
+pub fn print(at: UnixTime) -> String {
     let since = SignedDuration::from_secs(i64::try_from(at.seconds()).unwrap_or(i64::MAX));
     // INVARIANT: a `UnixTime` ends with the year 9999, as jiff's civil time does.
     epoch().checked_add(since).map(|civil| format!("{civil}Z")).unwrap_or_default()
@@ -13,7 +14,8 @@ pub(crate) fn print(at: UnixTime) -> String {
 
 /// The instant of an RFC 3339 text, in any offset; parts of a second fall away. What lies before 1970 becomes the epoch:
 /// no rule tells one past instant from another. `None` for any other text, and for what lies after the year 9999.
-pub(crate) fn parse(text: &str) -> Option<UnixTime> {
+#[must_use]
+pub fn parse(text: &str) -> Option<UnixTime> {
     let (date_part, rest) = text.split_at_checked(10)?;
     let (time_part, rest) = rest.split_at_checked(9)?;
     let day = parse_date(date_part)?;
@@ -31,13 +33,15 @@ pub(crate) fn parse(text: &str) -> Option<UnixTime> {
 }
 
 /// `day` as a full-date (RFC 3339 §5.6), such as `2026-12-01`. Days after the year 9999 become its last one.
-pub(crate) fn print_day(day: Day) -> String {
+#[must_use]
+pub fn print_day(day: Day) -> String {
     let at = UnixTime::from_seconds(u64::from(day.0).saturating_mul(86_400));
     print(at).chars().take_while(|character| *character != 'T').collect()
 }
 
 /// The day of a full-date, from 1970-01-01 up to 9999-12-31.
-pub(crate) fn parse_day(text: &str) -> Option<Day> {
+#[must_use]
+pub fn parse_day(text: &str) -> Option<Day> {
     let since = parse_date(text)?.at(0, 0, 0, 0).duration_since(epoch()).as_hours() / 24;
     u32::try_from(since).ok().map(Day)
 }

@@ -1,12 +1,14 @@
 //! Audit chains: read and verify.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Inner, Refusal};
 use crate::check::{AuditReport, ChainCheck, ChainProof};
 use crate::jose::VerifyingKey;
 use crate::key_store::{KeyStoreExt as _, StoreError};
-use crate::model::{AuditAction, AuditEvent, ChainId, DeveloperRef, EnvironmentName, Position, Rejection};
+use crate::model::{AuditAction, AuditEvent, ChainId, DeveloperRef, EnvironmentName, Position, Rejection, Row};
+use crate::moving::{Progress, Stage};
 
 const PAGE: usize = 500;
 
@@ -74,6 +76,48 @@ impl Audit<'_> {
         self.check(chain, Some(kept)).await
     }
 
+    /// Checks every chain that the store holds, those of developers that have ended included, each as
+    /// [`verify`](Self::verify) does. `progress` is told after every page of the store, whose rows are looked through for
+    /// chains, and after every chain.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_all(&self, progress: &mut (dyn FnMut(&Progress) + Send)) -> Result<ChainsReport, Refusal> {
+        let mut chains = BTreeSet::new();
+        let mut after = None;
+        let mut told = Progress { stage: Stage::FindingChains, rows: 0, position: None };
+        loop {
+            let page = self.inner.store.scan(after.as_ref(), PAGE).await?;
+            told.rows += page.rows.len() as u64;
+            for row in page.rows {
+                if let Row::Audit(event) = row
+                    && !chains.contains(&event.chain)
+                {
+                    chains.insert(event.chain);
+                }
+            }
+            progress(&told);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        told = Progress { stage: Stage::Verifying, rows: 0, position: None };
+        let mut report = ChainsReport::default();
+        for chain in chains {
+            let found = self.check(&chain, None).await?;
+            told.rows += found.events;
+            progress(&told);
+            report.chains += 1;
+            report.events += found.events;
+            if found.holds() {
+                continue;
+            }
+            if report.broken.len() < SHOWN { report.broken.push((chain, found)) } else { report.more += 1 }
+        }
+        Ok(report)
+    }
+
     async fn check(&self, chain: &ChainId, kept: Option<&str>) -> Result<AuditReport, Refusal> {
         let inner = self.inner;
         let environment = chain.environment();
@@ -98,6 +142,31 @@ impl Audit<'_> {
         }
     }
 }
+
+/// What a look through every audit chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChainsReport {
+    /// Chains looked at: all that there are.
+    pub chains: u64,
+    /// Events looked at.
+    pub events: u64,
+    /// The chains that do not hold, with what was found: the first hundred.
+    pub broken: Vec<(ChainId, AuditReport)>,
+    /// How many more chains do not hold.
+    pub more: u64,
+}
+
+impl ChainsReport {
+    /// Whether every chain holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.broken.is_empty()
+    }
+}
+
+/// Most broken chains that are kept.
+const SHOWN: usize = 100;
 
 impl Inner {
     /// The signing keys that `environment` has and had, retired ones included.

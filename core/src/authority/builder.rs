@@ -282,6 +282,9 @@ pub enum BuildError {
     /// The master key is not the one that the store was set up with.
     #[error("this is not the master key that the store was set up with")]
     WrongMasterKey,
+    /// The store has no settings, and holds something all the same: it is a copy that was not finished.
+    #[error("the store is a copy that was not finished: go on with it, or empty it and copy again")]
+    Unfinished,
     /// The store was set up for another issuer.
     #[error("the store was set up for the issuer `{held}`, not for `{asked}`; use that issuer or another store")]
     OtherIssuer {

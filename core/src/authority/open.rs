@@ -19,10 +19,10 @@ use super::usage::{RefusedExchanges, Usage};
 use super::{Authority, Config, EnvironmentConfig, Fault, Inner, Refusal};
 use crate::clock::Timer;
 use crate::entity_scope::StoredEntities;
-use crate::key_store::{KeyStoreExt as _, StoreError};
+use crate::key_store::{KeyStore, KeyStoreExt as _, StoreError};
 use crate::model::{
     Algorithm, AuditAction, AuditActor, BUILT_IN, ChainId, EnvironmentName, Expectation, Pepper, PepperPurpose, Record,
-    RecordKey, Revision, ScopeRegistry, Settings, SigningKeyState, Source, UnixTime,
+    RecordKey, Revision, Row, ScopeRegistry, Settings, SigningKeyState, Source, UnixTime,
 };
 use crate::random::{self, SecureRandom};
 use crate::seal::{SealPurpose, Vault};
@@ -55,6 +55,9 @@ async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
     let config = config(builder)?;
     let time = Time::new(Arc::clone(&builder.clock));
     let held = store.settings().await?;
+    if held.is_none() {
+        check_new(&*store).await?;
+    }
     let vault = builder.master_key.as_ref().map(Vault::new);
     check_held(builder, &config, held.as_ref().map(|(settings, _)| settings), vault.as_ref())?;
     let first_peppers = match (&held, &vault) {
@@ -213,6 +216,20 @@ fn check_held(
     match config.environments.keys().find(|name| !held.environments.contains(name)) {
         Some(new) if !builder.add_environments => Err(BuildError::NewEnvironment(*new)),
         _ => Ok(()),
+    }
+}
+
+/// Whether a store without settings is a new one. A copy writes them last.
+async fn check_new(store: &dyn KeyStore) -> Result<(), BuildError> {
+    // The counters may be there, and are one row.
+    let first = store.scan(None, 2).await?;
+    if first.rows.iter().all(|row| matches!(row, Row::Meta(_))) {
+        return Ok(());
+    }
+    // Another process may have set it up meanwhile; then it is opened again.
+    match store.settings().await? {
+        Some(_) => Err(BuildError::Store(StoreError::Conflict)),
+        None => Err(BuildError::Unfinished),
     }
 }
 

@@ -9,12 +9,12 @@ use super::checkpoints::Which;
 use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
 use crate::model::{AuditAction, AuditActor, ChainId, Source};
+use crate::moving::{self, Progress};
 
 /// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const REFUSALS_EVERY: Duration = Duration::from_secs(60);
-const PRUNE_STEP: usize = 500;
 
 /// When each part of the work is due, by the monotonic clock, and what it has seen.
 #[derive(Debug, Default)]
@@ -42,6 +42,16 @@ impl Authority {
                 clock.sleep(FLUSH_EVERY).await;
             }
         }
+    }
+
+    /// Removes from the store what has ended by now, as [`upkeep`](Self::upkeep) does every minute: how many rows. One
+    /// audit event says so, where there were any. `progress` is told after every step.
+    ///
+    /// # Errors
+    /// [`Refusal::Fault`] if the store did not answer, the clock is not set, or without a master key.
+    pub async fn prune(&self, progress: &mut (dyn FnMut(&Progress) + Send)) -> Result<u64, Refusal> {
+        self.inner.secrets()?;
+        self.inner.prune(AuditActor::Host, progress).await
     }
 
     /// Writes what is counted in memory, and a checkpoint of each audit chain that needs one. Call it before the process
@@ -76,7 +86,7 @@ impl Inner {
         if now >= due.prune {
             due.prune = now + PRUNE_EVERY;
             self.forget_ended();
-            report("pruning", self.prune().await);
+            report("pruning", self.prune(AuditActor::Upkeep, &mut |_| {}).await.map(|_| ()));
             report("removing ended sandboxes", self.remove_ended_sandboxes().await);
             report("turning signing keys over", self.turn_signing_keys_over(&mut due.signing_keys).await);
         }
@@ -140,34 +150,27 @@ impl Inner {
         }
     }
 
-    async fn prune(&self) -> Result<(), Refusal> {
+    async fn prune(&self, actor: AuditActor, progress: &mut (dyn FnMut(&Progress) + Send)) -> Result<u64, Refusal> {
         // A clock that is not set would end everything, for good.
         let before = self.set_now()?;
-        let mut removed = 0;
-        loop {
-            let step = self.store.prune(before, PRUNE_STEP).await?;
-            removed += step.removed;
-            if !step.more {
-                break;
-            }
-        }
+        let removed = moving::prune(&*self.store, before, progress).await?;
         self.time.raise_floor(before);
         if removed == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let mut set = self.new_set()?;
         self.audit(
             &mut set,
             Event {
                 chain: ChainId::System(self.config.home),
-                actor: AuditActor::Upkeep,
+                actor,
                 source: Source::UNKNOWN,
                 action: AuditAction::StorePruned,
                 subject: "",
                 details: &[("rows", &removed.to_string())],
             },
         )?;
-        self.commit(set, &mut Tries::default()).await.map(|_| ())
+        self.commit(set, &mut Tries::default()).await.map(|_| removed)
     }
 }
 

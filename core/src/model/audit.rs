@@ -98,8 +98,10 @@ macro_rules! actions {
 actions! {
     /// The store was set up.
     StoreCreated = "store.created", Done;
-    /// Something ended and was removed by upkeep.
+    /// Something ended and was removed.
     StorePruned = "store.pruned", Done;
+    /// An older copy of the store was put back: every signing key was retired.
+    StoreRestored = "store.restored", Done;
     /// A developer was made.
     DeveloperCreated = "developer.created", Done;
     /// A developer was suspended, and its epoch raised.

@@ -6,7 +6,7 @@ use std::thread;
 
 use futures_executor::block_on;
 use latchbook_core::Actor;
-use latchbook_core::authority::Fault;
+use latchbook_core::authority::{Fault, FoundText};
 use latchbook_core::check::{Brand, print_key_text};
 use latchbook_core::model::{ChainId, Rejection, RevokedBy, SecretText, Source, UnixTime};
 use latchbook_core::random::{self, RandomError, SecureRandom, SystemRandom};
@@ -266,4 +266,25 @@ fn k13_every_character_of_a_secret_is_as_likely_as_any_other() {
         let chi: f64 = counts.iter().map(|count| (f64::from(**count) - expected).powi(2) / expected).sum();
         assert!(counts.len() == 62 && chi < 150.0, "place {place}: {chi}");
     }
+}
+
+#[test]
+fn a_text_that_was_found_names_its_key_and_whose_it_is_whether_it_works_or_not() {
+    let house = House::new();
+    let (_, acme, gone) = (house.holder("aaa"), house.holder("acme"), house.holder("gone"));
+    house.revoke_key(&gone).unwrap();
+    let find = |text: &SecretText| block_on(house.authority.keys().find(text));
+    for holder in [&acme, &gone] {
+        let found = find(&holder.text).unwrap();
+        assert_eq!((found.view.key.developer, found.view.key.id), (holder.developer.clone(), holder.key));
+        assert_eq!((found.text, found.view.key.revoked_at.is_some()), (FoundText::Current, holder.key == gone.key));
+    }
+    let made_up = find(&with_secret(&acme, &"x".repeat(43))).unwrap();
+    assert_eq!((made_up.view.key.id, made_up.text), (acme.key, FoundText::Other));
+    let unknown = random::key_id(&SystemRandom::new()).unwrap();
+    let unknown = print_key_text(&Brand::default(), LIVE, unknown, &"x".repeat(43));
+    assert_eq!(rejection(find(&unknown)), Rejection::NotFound);
+    let elsewhere = print_key_text(&Brand::default(), SANDBOX, acme.key, &"x".repeat(43));
+    assert_eq!(rejection(find(&elsewhere)), Rejection::NotFound);
+    assert_eq!(rejection(find(&SecretText::new("lb_live_hunter2".to_owned()))), Rejection::KeyText);
 }

@@ -23,6 +23,7 @@ mod keys;
 mod opening;
 mod own_scope;
 mod races;
+mod restored;
 mod sandboxes;
 mod signing_keys;
 mod staleness;

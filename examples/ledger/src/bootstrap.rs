@@ -9,12 +9,12 @@ use std::path::Path;
 use latchbook::authority::NewEntity;
 use latchbook::check::{Brand, NewKey, parse_key_text};
 use latchbook::model::{DeveloperId, EntityId, KeyId, Metadata, Rejection, SecretText};
+use latchbook::program::private_file;
 use latchbook::random::{SystemRandom, base62};
 use latchbook::{Actor, Authority, DeveloperRef, EnvironmentName, Refusal, Source};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::private_file;
 use crate::start::StartError;
 
 /// The legal names of the entities that a new file gets.

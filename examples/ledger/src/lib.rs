@@ -5,10 +5,8 @@ pub mod args;
 mod bootstrap;
 pub mod certificate;
 pub mod instant;
-mod master_key;
 pub mod money;
 pub mod posted;
-mod private_file;
 pub mod request;
 pub mod start;
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +10,14 @@ use std::time::Duration;
 use latchbook::authority::{AuthorityBuilder, BuildError, Limits};
 use latchbook::http::SandboxAccess;
 use latchbook::jose::SigningPair;
-use latchbook::key_store::{KeyStore, KeyStoreExt as _, MemoryStore, StoreError};
+use latchbook::key_store::{KeyStore, KeyStoreExt as _, MemoryStore};
 use latchbook::model::SecretText;
-use latchbook::{Authority, EnvironmentName, Gate, MasterKey, PostgresStore, RedbStore, SqliteStore};
+use latchbook::program::master_key::{self, KeptKey, KeyFileError};
+use latchbook::{Authority, EnvironmentName, Gate, MasterKey, StoreUrl};
 
 use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
 use crate::bootstrap::Bootstrap;
-use crate::master_key;
 use crate::posted::Posted;
 use crate::scopes;
 
@@ -32,20 +33,7 @@ impl StartError {
     }
 }
 
-/// Where everything is kept.
-enum Place {
-    Memory,
-    /// For one process.
-    Redb(PathBuf),
-    /// For several processes of one machine.
-    Sqlite(PathBuf),
-    /// For several processes and machines.
-    Postgres(String),
-}
-
-/// Opens a store in a file.
-type OpenStore = fn(&Path, Duration) -> Result<Arc<dyn KeyStore>, StoreError>;
-/// Opens the file for posted transactions beside it.
+/// Opens the file for posted transactions beside a store in a file.
 type OpenPosted = fn(&Path) -> Result<Posted, StartError>;
 
 /// Checks what can be checked before anything is opened or written.
@@ -73,43 +61,61 @@ pub async fn open(args: &Args) -> Result<Api, StartError> {
         Some(path) => Some((path, Bootstrap::read(path, &args.environments)?)),
         None => None,
     };
-    let timeout = Duration::from_millis(args.store_timeout);
-    let (path, open, name, open_posted): (_, OpenStore, _, OpenPosted) = match place(args)? {
-        Place::Memory => {
-            let store = Arc::new(MemoryStore::default());
-            let authority = authority(args, &signing_keys, master_key::for_memory()?, store).await?;
+    let url = place(args)?;
+    let open_store = async || url.open(Duration::from_millis(args.store_timeout)).await.map_err(StartError::new);
+    let (path, name, open_posted): (_, _, OpenPosted) = match &url {
+        StoreUrl::Memory => {
+            let key = master_key::from_environment().map_err(StartError::new)?;
+            let key = key.map_or_else(master_key::fresh, Ok).map_err(StartError::new)?;
+            let authority = authority(args, &signing_keys, key, open_store().await?).await?;
             return finish(args, authority, Posted::in_memory().map_err(StartError::new)?, bootstrap).await;
         }
-        Place::Redb(path) => (path, open_redb, "ledger.redb", open_posted),
-        Place::Sqlite(path) => (path, open_sqlite, "ledger.db", open_posted_shared),
-        Place::Postgres(url) => {
+        StoreUrl::Redb(path) => (path, "ledger.redb", open_posted),
+        StoreUrl::Sqlite(path) => (path, "ledger.db", open_posted_shared),
+        StoreUrl::Postgres(_) => {
             try_out(args, &signing_keys).await?;
             let folder = Path::new(FOLDER);
             let ledger = folder.join("ledger.db");
             let posted = ledger.exists().then(|| open_posted_shared(&ledger)).transpose()?;
-            let store = open_postgres(args, &url).await?;
+            let store = open_store().await?;
             // Another node may have set the store up, under a master key that this one must be given.
             let held = store.settings().await.map_err(StartError::new)?.map(|_| "in PostgreSQL");
-            let key = master_key::in_folder(folder, held)?;
-            let authority = authority(args, &signing_keys, key, Arc::new(store)).await?;
+            let key = found(master_key::in_folder(folder, held))?;
+            let authority = authority(args, &signing_keys, key, store).await?;
             let posted = posted.map_or_else(|| open_posted_shared(&ledger), Ok)?;
             return finish(args, authority, posted, bootstrap).await;
         }
     };
     // What is there already is looked at before anything is made.
     let held = if path.symlink_metadata().is_ok() {
-        Some(open(&path, timeout).map_err(StartError::new)?)
+        Some(open_store().await?)
     } else {
         try_out(args, &signing_keys).await?;
         None
     };
     let ledger = path.with_file_name(name);
     let posted = ledger.exists().then(|| open_posted(&ledger)).transpose()?;
-    let key = master_key::beside(&path)?;
-    let store = held.map_or_else(|| open(&path, timeout), Ok).map_err(StartError::new)?;
+    let key = found(master_key::beside(path))?;
+    let store = match held {
+        Some(held) => held,
+        None => open_store().await?,
+    };
     let authority = authority(args, &signing_keys, key, store).await?;
     let posted = posted.map_or_else(|| open_posted(&ledger), Ok)?;
     finish(args, authority, posted, bootstrap).await
+}
+
+/// The master key; that it was made is said.
+fn found(kept: Result<KeptKey, KeyFileError>) -> Result<MasterKey, StartError> {
+    let KeptKey { key, made } = kept.map_err(StartError::new)?;
+    if let Some(file) = made {
+        let _ = writeln!(
+            io::stderr(),
+            "made a new master key in {}: keep a copy, the store is worthless without it",
+            file.display()
+        );
+    }
+    Ok(key)
 }
 
 async fn authority(
@@ -182,23 +188,6 @@ fn signing_keys(args: &Args) -> Result<Vec<(EnvironmentName, SecretText)>, Start
     args.signing_key.iter().map(read).collect()
 }
 
-fn open_redb(path: &Path, timeout: Duration) -> Result<Arc<dyn KeyStore>, StoreError> {
-    Ok(Arc::new(RedbStore::builder(path).timeout(timeout).open()?))
-}
-
-fn open_sqlite(path: &Path, timeout: Duration) -> Result<Arc<dyn KeyStore>, StoreError> {
-    Ok(Arc::new(SqliteStore::builder(path).timeout(timeout).open()?))
-}
-
-async fn open_postgres(args: &Args, url: &str) -> Result<PostgresStore, StartError> {
-    let mut builder = PostgresStore::builder(url).timeout(Duration::from_millis(args.store_timeout));
-    // Arguments are seen by every user of the machine, so the password can stay out of them.
-    if let Ok(password) = std::env::var("PGPASSWORD") {
-        builder = builder.password(SecretText::new(password));
-    }
-    builder.open().await.map_err(StartError::new)
-}
-
 fn open_posted(path: &Path) -> Result<Posted, StartError> {
     Posted::open(path).map_err(|error| posted_refused(path, error))
 }
@@ -232,17 +221,13 @@ fn home(args: &Args) -> EnvironmentName {
     if live { EnvironmentName::LIVE } else { first.unwrap_or(EnvironmentName::LIVE) }
 }
 
-fn place(args: &Args) -> Result<Place, StartError> {
-    match args.store.split_once(':') {
-        Some(("memory", "")) => Ok(Place::Memory),
-        Some(("redb", path)) if !path.is_empty() => Ok(Place::Redb(PathBuf::from(path))),
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Place::Sqlite(PathBuf::from(path))),
-        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(Place::Postgres(args.store.clone())),
-        // The rest of a URL may hold a password: it is not shown.
-        _ => Err(StartError::new(
+fn place(args: &Args) -> Result<StoreUrl, StartError> {
+    // The URL may hold a password: it is not shown.
+    StoreUrl::parse(&args.store).map_err(|_| {
+        StartError::new(
             "--store takes redb:PATH, sqlite:PATH, postgres://USER@HOST/DATABASE or memory: in this version",
-        )),
-    }
+        )
+    })
 }
 
 /// What a process keeps for itself where the store is on a server: posted transactions, and the master key where the

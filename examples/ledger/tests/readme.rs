@@ -41,11 +41,14 @@ fn play(folder: &Path, commands: &str, server: Option<&Server>) -> String {
         .args(["-euc", &commands])
         .current_dir(folder)
         .env("NO_PROXY", "*")
+        .env_remove("LATCHBOOK_MASTER_KEY")
+        .env_remove("LATCHBOOK_MASTER_KEY_FILE")
         .output()
         .expect("bash, curl and python3");
     let stderr = String::from_utf8_lossy(&played.stderr);
-    // openssl shows its progress there; curl must have nothing to say.
-    assert!(played.status.success() && (server.is_none() || stderr.is_empty()), "{stderr}");
+    // openssl shows its progress there, latchbook what it made; curl must have nothing to say.
+    let is_quiet = stderr.lines().all(|line| line.starts_with("latchbook: made "));
+    assert!(played.status.success() && (server.is_none() || is_quiet), "{stderr}");
     String::from_utf8(played.stdout).unwrap()
 }
 
@@ -66,6 +69,19 @@ fn the_readme_makes_a_live_developer() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), started);
     assert_eq!(play(folder.path(), commands, Some(&server)), expected);
+}
+
+#[test]
+fn the_readme_hands_out_a_key_and_takes_it_back() {
+    let (started, rest) = block(marked("operator"), "sh");
+    let (commands, rest) = block(rest, "sh");
+    let (expected, _) = block(rest, "text");
+    let (run, built) = ("cargo run -q --release --bin latchbook --", support::latchbook());
+    assert!(commands.contains(run));
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(folder.path(), started);
+    let commands = commands.replace(run, built.to_str().unwrap());
+    assert_eq!(play(folder.path(), &commands, Some(&server)), expected);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn s4_a_failed_commit_is_unavailable_and_the_store_opens_itself_again() {
     drop(RedbStore::open(&path).unwrap());
     let (broken, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let origin = FaultyOrigin { path: path.clone(), broken: Arc::clone(&broken), opened: Arc::clone(&opened) };
-    let store = RedbStore::start(path, origin, DEFAULT_TIMEOUT).unwrap();
+    let store = RedbStore::start(path, origin, DEFAULT_TIMEOUT, false).unwrap();
     let set = |number: u8| {
         let developer = samples::developer(&samples::developer_ref(&format!("d{number}")).unwrap());
         let mut set = ChangeSet::new(ChangeId::from_bytes([number; 16]), UnixTime::from_seconds(1));

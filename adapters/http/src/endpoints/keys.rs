@@ -1,16 +1,13 @@
 //! A developer's own API keys, managed by a token that holds `keys:manage`.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
-use latchbook_core::authority::{Actor, KeyView, Principal};
-use latchbook_core::check::{NewKey, key_hint};
-use latchbook_core::model::{
-    ApiKey, KeyId, KeysManage, Metadata, Rejection, ScopeSet, ScopeToken, SecretText, UnixTime,
-};
+use latchbook_core::authority::{Actor, Principal};
+use latchbook_core::check::NewKey;
+use latchbook_core::model::{KeyId, KeysManage, Metadata, Rejection, ScopeSet, ScopeToken, SecretText, UnixTime};
 use serde::Serialize;
 
 use super::failure::{Failure, invalid_request, json_body, json_reply, shown_once};
+use crate::objects::{KeyObject, parse_range};
 use crate::page::List;
 use crate::{Gate, Reply, Request, Serves, instant};
 
@@ -95,12 +92,7 @@ fn expiry(text: &str) -> Result<UnixTime, Failure> {
 }
 
 fn ranges(texts: &[String]) -> Result<Vec<IpNet>, Failure> {
-    let range = |text: &String| match text.parse::<IpAddr>() {
-        // An IPv4 address in IPv6 notation is met as the IPv4 address.
-        Ok(address) => Some(IpNet::from(address.to_canonical())),
-        Err(_) => text.parse::<IpNet>().ok().map(|range| range.trunc()),
-    };
-    texts.iter().map(range).collect::<Option<_>>().ok_or_else(|| {
+    texts.iter().map(|text| parse_range(text)).collect::<Option<_>>().ok_or_else(|| {
         invalid_request("`allowedIps` must be a list of addresses and ranges, such as `192.0.2.1` and `2001:db8::/32`")
     })
 }
@@ -121,72 +113,9 @@ struct CreatedObject<'a> {
     api_key: &'a SecretText,
 }
 
-/// A key, as it can be shown.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct KeyObject<'a> {
-    id: &'a str,
-    name: &'a str,
-    environment: &'a str,
-    scopes: Vec<&'a str>,
-    hint: String,
-    created_at: String,
-    expires_at: Option<String>,
-    revoked_at: Option<String>,
-    last_used_at: Option<String>,
-    generation: u64,
-    allowed_ips: Vec<String>,
-    metadata: &'a std::collections::BTreeMap<String, String>,
-}
-
-impl<'a> KeyObject<'a> {
-    fn of_view(view: &'a KeyView) -> Self {
-        Self::new(&view.key, view.last_used_at)
-    }
-
-    fn new(key: &'a ApiKey, last_used_at: Option<UnixTime>) -> Self {
-        Self {
-            id: key.id.as_str(),
-            name: &key.name,
-            environment: key.developer.environment.as_str(),
-            scopes: key.grant.tokens().iter().map(ScopeToken::as_str).collect(),
-            hint: key_hint(key),
-            created_at: instant::print(key.created_at),
-            expires_at: key.expires_at.map(instant::print),
-            revoked_at: key.revoked_at.map(instant::print),
-            last_used_at: last_used_at.map(instant::print),
-            generation: key.current.generation,
-            allowed_ips: key.allowed_ips.iter().map(IpNet::to_string).collect(),
-            metadata: key.metadata.pairs(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn printed(texts: &[&str]) -> Option<Vec<String>> {
-        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        ranges(&texts).ok().map(|ranges| ranges.iter().map(IpNet::to_string).collect())
-    }
-
-    #[test]
-    fn a_range_is_an_address_or_a_cidr() {
-        let cases = [
-            ("192.0.2.1", "192.0.2.1/32"),
-            ("192.0.2.77/24", "192.0.2.0/24"),
-            ("2001:db8::1", "2001:db8::1/128"),
-            ("2001:db8::/32", "2001:db8::/32"),
-            ("::ffff:192.0.2.1", "192.0.2.1/32"),
-        ];
-        for (text, want) in cases {
-            assert_eq!(printed(&[text]), Some(vec![want.to_owned()]), "{text}");
-        }
-        for bad in ["", "192.0.2", "192.0.2.1/33", "192.0.2.1 ", "localhost", "192.0.2.1-192.0.2.9", "010.0.0.1"] {
-            assert_eq!(printed(&[bad]), None, "{bad}");
-        }
-    }
 
     #[test]
     fn scopes_are_a_list_of_tokens_and_no_token_hides_two() {

@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use latchbook_core::model::{AuditRead, Day, Rejection, UsageRow};
+use latchbook_core::model::{AuditRead, Day, Rejection};
 use serde::Serialize;
 
 use super::failure::{Failure, json_reply};
+use crate::objects::CountObject;
 use crate::{Gate, Reply, Request, Serves, instant, query};
 
 /// `GET /v1/developers/usage`: by day, then by key.
@@ -51,27 +52,6 @@ struct UsageList {
     from: String,
     to: String,
     usage: Vec<CountObject>,
-}
-
-/// The counts of a key on a day.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CountObject {
-    key_id: String,
-    date: String,
-    requests: u64,
-    exchanges: u64,
-}
-
-impl CountObject {
-    fn new(row: &UsageRow) -> Self {
-        Self {
-            key_id: row.key.to_string(),
-            date: instant::print_day(row.day),
-            requests: row.counts.requests,
-            exchanges: row.counts.exchanges,
-        }
-    }
 }
 
 const USUAL_DAYS: u32 = 30;

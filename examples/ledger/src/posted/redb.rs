@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
+use latchbook::program::private_file;
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use super::Fault;
-use crate::private_file;
 
 /// (environment/developer/entity/made at, number) -> a transaction's JSON.
 const POSTED: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("posted_1");

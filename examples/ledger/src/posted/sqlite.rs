@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use latchbook::program::private_file;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::Fault;
-use crate::private_file;
 
 #[derive(Clone, Debug)]
 pub(super) struct SqliteFile(Arc<Mutex<Connection>>);

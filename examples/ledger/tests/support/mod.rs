@@ -27,6 +27,18 @@ pub fn program_on(folder: &Path, listen: &str) -> Command {
     command
 }
 
+/// `latchbook`, whose package is built with this one's in a test of the whole workspace, and here where it was not.
+pub fn latchbook() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_ledger-axum")).with_file_name("latchbook");
+    if !program.exists() {
+        let target = program.ancestors().nth(2).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "-p", "latchbook-cli", "--target-dir"]).arg(target);
+        assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+    }
+    program
+}
+
 /// A program that listens; killed when this is dropped.
 pub struct Server {
     child: Child,

@@ -12,7 +12,10 @@ const LONGEST: usize = 65_536;
 
 /// Makes the file at `path` with this content, and its folder where there is none, for this user alone. It is on the
 /// disk when this returns. A file that is there by then is left as it is.
-pub(crate) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn make(path: &Path, content: &[u8]) -> io::Result<()> {
     make_by(path, |mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -20,7 +23,10 @@ pub(crate) fn make(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// The same, with the content that `fill` writes, durably, into an empty file.
-pub(crate) fn make_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+///
+/// # Errors
+/// Whatever the file system, or `fill`, says.
+pub fn make_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder(path);
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -45,8 +51,12 @@ pub(crate) fn make_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) ->
     Ok(())
 }
 
-/// The content of the file at `path`; `None` where there is none. One that others can read is refused.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+/// The content of the file at `path`; `None` where there is none. One that others can read is refused, as is one of more
+/// than 65,536 bytes.
+///
+/// # Errors
+/// Whatever the file system says, or why the file is refused.
+pub fn read(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
@@ -66,7 +76,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
 }
 
 /// The folder that `path` lies in.
-pub(crate) fn folder(path: &Path) -> &Path {
+#[must_use]
+pub fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
