@@ -38,8 +38,8 @@ impl OpenStore {
     }
 
     /// Everything that the store holds at this instant, while changes go on: for a backup, a copy or a check. Keep the store
-    /// open meanwhile. A store in memory or on PostgreSQL is given as it is, changes included: a copy of it that a change came
-    /// into is found by its digest.
+    /// open meanwhile. A store in memory is given as it is, changes included: a copy of it that a change came into is found
+    /// by its digest.
     ///
     /// # Errors
     /// [`StoreError`] if the store did not answer.
@@ -51,7 +51,7 @@ impl OpenStore {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(store) => Box::new(store.snapshot().await?),
             #[cfg(feature = "postgres")]
-            Self::Postgres(store) => Box::new(Arc::clone(store)),
+            Self::Postgres(store) => Box::new(store.snapshot().await?),
         })
     }
 }

@@ -11,8 +11,10 @@ mod migrations;
 mod reading;
 mod records;
 mod session;
+mod snapshot;
 mod statements;
 mod store;
 
 pub use builder::{PostgresStoreBuilder, danger};
+pub use snapshot::PostgresSnapshot;
 pub use store::PostgresStore;

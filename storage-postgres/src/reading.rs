@@ -1,7 +1,7 @@
 //! Reads, each as of one instant.
 
 use latchbook_core::key_store::StoreError;
-use latchbook_core::model::{FeedPage, FeedPosition, Index, Page, Position, RecordKey, Row, Stored};
+use latchbook_core::model::{FeedPage, FeedPosition, Index, Page, Position, RecordKey, Row, StoreMeta, Stored};
 use tokio_postgres::Row as Columned;
 
 use crate::columns::{Column, Columns, Holds, Value};
@@ -119,12 +119,25 @@ pub(crate) async fn scan(
     after: Option<&Position>,
     limit: usize,
 ) -> Result<Page, Fault> {
+    session.begin_reading(&[]).await?;
+    let page = scan_here(&session, statements, after, limit).await?;
+    session.undo().await?;
+    session.settle();
+    Ok(page)
+}
+
+/// The same, in a transaction that has begun.
+pub(crate) async fn scan_here(
+    session: &Session,
+    statements: &Statements,
+    after: Option<&Position>,
+    limit: usize,
+) -> Result<Page, Fault> {
     let limit = limit.max(1);
     let (from, after) = match after.map(|position| position.0.split_first()) {
         Some(Some((table, key))) => (usize::from(*table), Some(key)),
         _ => (0, None),
     };
-    session.begin_reading(&[]).await?;
     let mut page = Page::default();
     let mut last = None;
     for (number, table) in tables(statements).into_iter().enumerate().skip(from) {
@@ -153,14 +166,17 @@ pub(crate) async fn scan(
         if page.rows.len() == limit {
             page.next = last;
         } else {
-            let rows = session.ask(Step::new(&statements.meta, Vec::new())).await?;
-            let row = rows.first().ok_or_else(|| StoreError::corrupt("the row of the counters is missing"))?;
-            page.rows.push(Row::Meta(meta(&mut Columns::of(row))?));
+            page.rows.push(Row::Meta(counters(session, statements).await?));
         }
     }
-    session.undo().await?;
-    session.settle();
     Ok(page)
+}
+
+/// The counters, in a transaction that has begun.
+pub(crate) async fn counters(session: &Session, statements: &Statements) -> Result<StoreMeta, Fault> {
+    let rows = session.ask(Step::new(&statements.meta, Vec::new())).await?;
+    let row = rows.first().ok_or_else(|| StoreError::corrupt("the row of the counters is missing"))?;
+    Ok(meta(&mut Columns::of(row))?)
 }
 
 /// A table that is scanned.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use crate::address::Target;
 use crate::builder::PostgresStoreBuilder;
 use crate::fault::Fault;
 use crate::session::Session;
+use crate::snapshot::PostgresSnapshot;
 use crate::statements::Statements;
 use crate::{commit, copies, migrations, reading};
 
@@ -25,7 +27,7 @@ use crate::{commit, copies, migrations, reading};
 pub struct PostgresStore {
     pool: Pool,
     target: Target,
-    statements: Statements,
+    statements: Arc<Statements>,
     timeout: Duration,
 }
 
@@ -56,8 +58,16 @@ impl PostgresStore {
         PostgresStoreBuilder::from_pool(pool)
     }
 
+    /// Everything that the store holds at this instant, while changes go on: for a backup, or a check of a store in use.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the server does not answer in time.
+    pub async fn snapshot(&self) -> Result<PostgresSnapshot, StoreError> {
+        self.attempts(|session| PostgresSnapshot::begin(session, Arc::clone(&self.statements), self.timeout)).await
+    }
+
     pub(crate) async fn start(pool: Pool, target: Target, timeout: Duration) -> Result<Self, StoreError> {
-        let statements = Statements::new(&target.quoted_schema());
+        let statements = Arc::new(Statements::new(&target.quoted_schema()));
         // Tables are made in a while; a server that does not answer is found out sooner, by the time-out to connect.
         let patience = timeout.saturating_mul(10);
         let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, timeout)).await;
@@ -99,7 +109,10 @@ impl PostgresStore {
 }
 
 /// Bounds `series`, in a runtime or told that there is none.
-async fn within<T>(timeout: Duration, series: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(crate) async fn within<T>(
+    timeout: Duration,
+    series: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     if tokio::runtime::Handle::try_current().is_err() {
         return series.await;
     }
