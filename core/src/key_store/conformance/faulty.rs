@@ -85,7 +85,8 @@ impl Calls {
 ///     .build()
 ///     .await?;
 /// let acme = DeveloperRef { environment: EnvironmentName::LIVE, id: DeveloperId::parse("acme")? };
-/// let create = || authority.developers().create(&Actor::Host, Source::UNKNOWN, &acme, "Acme");
+/// let create =
+///     async || authority.developers().create(&Actor::Host, Source::UNKNOWN, &acme, "Acme").await;
 ///
 /// let before = store.rows().await?;
 /// store.trouble(Calls::Writes, Trouble::Fails, 0..1); // the next write fails, and no other
