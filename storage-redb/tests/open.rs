@@ -148,3 +148,24 @@ fn s11_a_store_that_is_removed_while_open_is_unavailable() {
     fs::rename(&elsewhere, &path).unwrap();
     block_on(store.commit(set(4))).unwrap();
 }
+
+#[test]
+fn s6_a_store_that_a_crash_left_is_read_without_being_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, crashed) = (folder.path().join("auth.redb"), folder.path().join("crashed.redb"));
+    let set = filled(&path);
+    let store = RedbStore::open(&path).unwrap();
+    block_on(store.commit(ChangeSet::new(ChangeId::from_bytes([2; 16]), UnixTime::from_seconds(1)))).unwrap();
+    // As a killed process leaves it.
+    fs::copy(&path, &crashed).unwrap();
+    let error = RedbStore::builder(&path).read_only().open().expect_err("who writes keeps readers away");
+    assert!(matches!(error, StoreError::Locked(_)), "{error:?}");
+    let before = fs::read(&crashed).unwrap();
+    let reading = RedbStore::builder(&crashed).read_only().open().unwrap();
+    let keys: Vec<_> = set.insert.iter().map(Record::key).collect();
+    assert!(block_on(reading.get(&keys)).unwrap().iter().all(Option::is_some));
+    assert!(matches!(RedbStore::open(&crashed), Err(StoreError::Locked(_))), "and a reader who writes");
+    drop(reading);
+    assert_eq!(fs::read(&crashed).unwrap(), before);
+    RedbStore::open(&crashed).unwrap();
+}

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use latchbook_core::authority::{ChainsReport, MayHaveEnded, Restored};
+use latchbook_core::jose::{SigningPair, VerifyingKey};
 use latchbook_core::key_store::MemoryStore;
-use latchbook_core::model::{AuditAction, ChainId, Rejection, SigningKeyState, UnixTime};
+use latchbook_core::model::{Algorithm, AuditAction, ChainId, Rejection, RevokedBy, SigningKeyState, UnixTime};
 use latchbook_core::moving;
+use latchbook_core::token_issuer::{JwtIssuer, TokenIssuer};
 
-use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, rejection};
+use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, rejection, revoked};
 
 fn copy_of(house: &House) -> Arc<MemoryStore> {
     let copy = Arc::new(MemoryStore::new());
@@ -128,4 +130,21 @@ fn a_prune_that_the_host_asks_for_is_audited_as_its_own() {
     let last = house.events(&ChainId::System(LIVE)).pop().unwrap();
     assert_eq!((last.action, last.actor), (AuditAction::StorePruned, latchbook_core::model::AuditActor::Host));
     assert_eq!(block_on(house.authority.prune(&mut |_| {})).unwrap(), 0);
+}
+
+#[test]
+fn s14_where_the_hosts_own_issuer_signs_every_epoch_is_raised() {
+    let (pair, _) = SigningPair::generate(Algorithm::EdDsa).unwrap();
+    let public = VerifyingKey::new(pair.public()).unwrap();
+    let own: Arc<dyn TokenIssuer> = Arc::new(JwtIssuer::new(vec![public], Some(Arc::new(pair))).unwrap());
+    let house = House::with(|builder| builder.token_issuer(LIVE, Arc::clone(&own)));
+    let (ada, bob) = (house.holder("ada"), house.holder("bob"));
+    let old = [house.token_for(&ada, 3_600), house.token_for(&bob, 3_600)];
+    house.clock.advance(10);
+    assert!(old.iter().all(|token| house.admit(token).is_ok()));
+    assert_eq!(restore(&house).0.epochs_raised, 2);
+    for token in &old {
+        assert_eq!(revoked(house.admit(token)), RevokedBy::Developer);
+    }
+    assert!(house.admit(&house.token(&ada)).is_ok() && house.admit(&house.token(&bob)).is_ok());
 }
