@@ -15,7 +15,7 @@ use kills::{BlockOn, Process, Tally, cycles, moment, told, write_until_told};
 #[test]
 fn child() {
     let Some((path, first)) = told() else { return };
-    let on_this_thread: BlockOn = Arc::new(|future| block_on(future));
+    let on_this_thread: BlockOn = Arc::new(block_on);
     write_until_told(Arc::new(Store::open(path).unwrap()), first, &on_this_thread);
 }
 

@@ -89,10 +89,8 @@ impl Tally {
         let mut keys: BTreeMap<u64, Traces> = BTreeMap::new();
         let rows = everything(store).await;
         for row in &rows {
-            match note(row) {
-                Some((number, note)) => note(keys.entry(number).or_default()),
-                None if matches!(row, Row::Meta(_)) => {}
-                None => self.half_made.push(format!("a row that nobody wrote: {row:?}")),
+            if note(row, &mut keys).is_none() {
+                self.half_made.push(format!("a row that nobody wrote: {row:?}"));
             }
         }
         self.half_made.extend(keys.iter().filter(|(_, traces)| !traces.is_whole()).map(|found| format!("{found:?}")));
@@ -223,41 +221,48 @@ async fn everything(store: &dyn KeyStore) -> Vec<Row> {
     }
 }
 
-/// Which key a row tells of, and what; `None` for a row that no writer wrote.
-fn note(row: &Row) -> Option<(u64, Box<dyn Fn(&mut Traces) + '_>)> {
+/// Notes what a row tells of its key; `None` for a row that no writer wrote.
+fn note(row: &Row, keys: &mut BTreeMap<u64, Traces>) -> Option<()> {
     match row {
         Row::Record(Stored { record: Record::ApiKey(key), .. }) => {
             let number = number_of(key.id.as_str())?;
-            let lives = key.revoked_at.is_none();
-            let own = key_of(number) == (key.developer.clone(), key.id);
-            own.then(|| (number, Box::new(move |traces: &mut Traces| traces.key = Some(lives)) as _))
+            let traces = keys.entry(number).or_default();
+            (key_of(number) == (key.developer.clone(), key.id)).then(|| traces.key = Some(key.revoked_at.is_none()))
         }
         Row::Record(Stored { record: Record::Entity(entity), .. }) => {
             let number = number_of(entity.reference.id.as_str())?;
-            (key_of(number).0 == entity.reference.developer)
-                .then(|| (number, Box::new(|traces: &mut Traces| traces.entities += 1) as _))
+            let traces = keys.entry(number).or_default();
+            (key_of(number).0 == entity.reference.developer).then(|| traces.entities += 1)
         }
         Row::Usage(usage) => {
-            Some((number_of(usage.key.as_str())?, Box::new(|traces| traces.counted += usage.counts.requests)))
+            let traces = keys.entry(number_of(usage.key.as_str())?).or_default();
+            traces.counted += usage.counts.requests;
+            Some(())
         }
         Row::Audit(event) => {
-            let number = number_of(&event.subject)?;
+            let traces = keys.entry(number_of(&event.subject)?).or_default();
             match event.action {
-                AuditAction::KeyCreated => Some((number, Box::new(|traces| traces.creations += 1))),
-                AuditAction::KeyRevoked => Some((number, Box::new(|traces| traces.revocations += 1))),
-                _ => None,
+                AuditAction::KeyCreated => traces.creations += 1,
+                AuditAction::KeyRevoked => traces.revocations += 1,
+                _ => return None,
             }
+            Some(())
         }
-        Row::Feed(entry) => match &entry.announcement {
-            Announcement::TokenRevoked { token, .. } => {
-                Some((number_of(token.as_str())?, Box::new(|traces| traces.announced += 1)))
+        Row::Feed(entry) => {
+            match &entry.announcement {
+                Announcement::TokenRevoked { token, .. } => {
+                    keys.entry(number_of(token.as_str())?).or_default().announced += 1;
+                }
+                Announcement::KeyRevoked { key, .. } => {
+                    keys.entry(number_of(key.as_str())?).or_default().announced_end += 1;
+                }
+                _ => return None,
             }
-            Announcement::KeyRevoked { key, .. } => {
-                Some((number_of(key.as_str())?, Box::new(|traces| traces.announced_end += 1)))
-            }
-            _ => None,
-        },
-        _ => None,
+            Some(())
+        }
+        // The store's own counters.
+        Row::Meta(_) => Some(()),
+        Row::Record(_) => None,
     }
 }
 

@@ -165,5 +165,5 @@ pub(super) fn number_of(id: &str) -> Option<u64> {
 }
 
 fn is_revoked_later(number: u64) -> bool {
-    number % 2 == 0
+    number.is_multiple_of(2)
 }

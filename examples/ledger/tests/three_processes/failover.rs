@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::postgres;
-use crate::trio::{Made, Trio, wait_until};
+use crate::trio::{End, Made, Trio, wait_until};
 
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 1;
@@ -20,14 +20,13 @@ struct Told {
 #[test]
 fn s10_when_the_standby_is_promoted_the_processes_go_on_and_nothing_acknowledged_is_lost() {
     let Some(mut primary) = postgres::Server::own() else { return };
-    let standby = primary.standby();
+    let mut standby = primary.standby();
     follow(&primary);
     let store = format!(
         "postgres://tester@127.0.0.1:{},127.0.0.1:{}/postgres?target_session_attrs=read-write",
         primary.port(),
         standby.port()
     );
-    let mut standby = standby;
     let trio = Trio::start(&store, &["--max-staleness", &BOUND.to_string()]);
     let admin = trio.admin(0);
     let counts = [const { AtomicUsize::new(0) }; 3];
@@ -37,7 +36,7 @@ fn s10_when_the_standby_is_promoted_the_processes_go_on_and_nothing_acknowledged
             let (trio, admin, count, ended) = (&trio, &admin, &counts[at], &ended);
             scope.spawn(move || write(trio, at, admin, count, ended))
         });
-        let _end = End(&ended);
+        let _end = End::of(&ended);
         let all_at = |least: [usize; 3]| (0..3).all(|at| counts[at].load(Ordering::SeqCst) >= least[at]);
         wait_until("written before", || all_at([10; 3]));
         primary.cluster().kill();
@@ -120,12 +119,4 @@ fn follow(primary: &postgres::Server) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
-}
-
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }

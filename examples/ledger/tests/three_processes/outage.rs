@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::postgres;
 use crate::support::{Server, read_answer, request};
-use crate::trio::{Trio, wait_until};
+use crate::trio::{End, Trio, wait_until};
 
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 2;
@@ -57,8 +57,7 @@ fn s10_r4_while_the_server_is_away_nothing_revoked_is_accepted_and_afterwards_al
                 }
             });
         }
-        // Whatever fails here must end the threads as well.
-        let _end = End(&ended);
+        let _end = End::of(&ended);
         assert!(trio.revoke(0, &admin, &keys[REVOKED_JUST_NOW]));
         let revoked = Instant::now();
         database.cluster().kill();
@@ -120,12 +119,4 @@ fn with_retry_after(server: &Server, token: &str) -> (u16, Option<u64>) {
     stream.read_to_string(&mut answer).unwrap();
     let field = answer.lines().find_map(|line| line.to_lowercase().strip_prefix("retry-after:")?.trim().parse().ok());
     (read_answer(&answer).expect("an answer").0, field)
-}
-
-struct End<'a>(&'a AtomicBool);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -82,6 +83,21 @@ impl Trio {
     /// What a guarded route answers.
     pub fn ask(&self, at: usize, token: &str) -> u16 {
         self.servers[at].call("GET", "/v1/live/ping", token, None).0
+    }
+}
+
+/// Ends the threads of a test when it is dropped, also where the test fails.
+pub struct End<'a>(&'a AtomicBool);
+
+impl<'a> End<'a> {
+    pub fn of(ended: &'a AtomicBool) -> Self {
+        Self(ended)
+    }
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
