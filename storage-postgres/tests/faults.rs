@@ -114,6 +114,37 @@ async fn s10_a_commit_whose_answer_is_lost_is_read_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s10_a_commit_that_no_standby_has_confirmed_is_not_acknowledged() {
+    let Some(server) = Server::own() else { return };
+    let store = builder(&server).timeout(Duration::from_secs(1)).open().await.unwrap();
+    store.commit(change(0)).await.unwrap();
+    let client = server.client().await;
+    // A standby is asked for that is not there: a server that gives up waiting for it says so in a mere warning.
+    client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'absent'").await.unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let awaited = "SELECT current_setting('synchronous_standby_names')";
+    while client.query_one(awaited, &[]).await.unwrap().get::<_, &str>(0) != "absent" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let set = change(1);
+    for attempt in 0..3 {
+        let answer = store.commit(set.clone()).await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{attempt}: {answer:?}");
+    }
+    client.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    // The same set again settles it, and it is done once.
+    let settled = loop {
+        match store.commit(set.clone()).await {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(Duration::from_millis(100)).await,
+            settled => break settled,
+        }
+    };
+    assert_eq!(settled.unwrap().id, set.id);
+    assert_eq!(events(&store).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s5_s10_a_row_that_is_locked_by_another_is_unavailable_in_time_and_works_afterwards() {
     let Some(server) = Server::find() else { return };
     let schema = server.schema();

@@ -1,6 +1,6 @@
 //! A process that is killed while it commits loses nothing that it acknowledged.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 use latchbook_sqlite::SqliteStore as Store;
 

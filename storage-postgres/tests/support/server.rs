@@ -34,9 +34,17 @@ impl Server {
             println!("skipped: no PostgreSQL");
             return None;
         };
-        let cluster = Cluster::start(programs);
+        Some(Self::on(Cluster::start(programs)))
+    }
+
+    /// A standby that follows this server: it takes what is written here, and no writes of its own until it is promoted.
+    pub fn standby(&self) -> Self {
+        Self::on(self.own.as_ref().expect("a cluster of our own").standby())
+    }
+
+    fn on(cluster: Cluster) -> Self {
         let url = format!("postgres://tester:{PASSWORD}@127.0.0.1:{}/postgres", cluster.port);
-        Some(Self { url, own: Some(cluster), schemas: AtomicU32::new(0) })
+        Self { url, own: Some(cluster), schemas: AtomicU32::new(0) }
     }
 
     pub fn url(&self) -> &str {
@@ -87,15 +95,7 @@ pub struct Cluster {
 
 impl Cluster {
     fn start(programs: PathBuf) -> Self {
-        let folder = tempfile::Builder::new().prefix("latchbook-postgres-").tempdir().unwrap();
-        // PostgreSQL refuses to run as root.
-        let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-        let user = root.then(|| user("postgres").or_else(|| user("nobody")).expect("a user other than root"));
-        if let Some((uid, gid)) = user {
-            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut cluster = Self { port, folder, programs, user, server: None, settings: Vec::new() };
+        let mut cluster = Self::empty(programs);
         let password = cluster.folder.path().join("password");
         fs::write(&password, PASSWORD.replace("%20", " ")).unwrap();
         let made = cluster
@@ -109,6 +109,41 @@ impl Cluster {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         cluster.run();
         cluster
+    }
+
+    /// A folder and a port.
+    fn empty(programs: PathBuf) -> Self {
+        let folder = tempfile::Builder::new().prefix("latchbook-postgres-").tempdir().unwrap();
+        // PostgreSQL refuses to run as root.
+        let root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+        let user = root.then(|| user("postgres").or_else(|| user("nobody")).expect("a user other than root"));
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { port, folder, programs, user, server: None, settings: Vec::new() }
+    }
+
+    fn standby(&self) -> Self {
+        let mut standby = Self::empty(self.programs.clone());
+        let password = PASSWORD.replace("%20", " ");
+        let made = standby
+            .command("pg_basebackup")
+            .args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"])
+            .arg(format!("--dbname=host=127.0.0.1 port={} user=tester password='{password}'", self.port))
+            .arg("-D")
+            .arg(standby.data())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        standby.run();
+        standby
+    }
+
+    /// Makes a standby the server that takes writes, and waits until it does.
+    pub fn promote(&self) {
+        let made = self.command("pg_ctl").args(["promote", "--wait", "-D"]).arg(self.data()).output().unwrap();
+        assert!(made.status.success(), "pg_ctl promote: {}", String::from_utf8_lossy(&made.stderr));
     }
 
     pub fn data(&self) -> PathBuf {
@@ -155,10 +190,19 @@ impl Cluster {
         panic!("the server does not start");
     }
 
-    /// Ends the server as a power cut would: nothing of it runs on.
+    /// Ends the server and every process of it by `kill -9`, so that nothing of it runs on. What it wrote without
+    /// `fsync` is not lost by this: the system still has it.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
+            // Where this cannot be read they end by themselves, once they miss the first process.
+            let list = format!("/proc/{0}/task/{0}/children", server.id());
+            let children = fs::read_to_string(list).unwrap_or_default();
             server.kill().unwrap();
+            if !children.trim().is_empty() {
+                // Some may be gone already.
+                let kill = format!("kill -9 {children} 2>/dev/null");
+                Command::new("sh").args(["-c", &kill]).status().unwrap();
+            }
             server.wait().unwrap();
         }
     }
