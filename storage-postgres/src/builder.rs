@@ -95,7 +95,9 @@ impl PostgresStoreBuilder {
             }
         };
         let target = Target::new(server, self.schema)?;
-        PostgresStore::start(pool, target, self.timeout).await
+        // Our own connections bound their statements themselves.
+        let bounded = matches!(self.origin, Origin::Url(_));
+        PostgresStore::start(pool, target, self.timeout, bounded).await
     }
 
     fn pool(&self, address: &Address) -> Result<Pool, StoreError> {

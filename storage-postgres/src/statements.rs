@@ -135,10 +135,7 @@ impl Statements {
                 "UPDATE {meta} SET feed_head = GREATEST(feed_head, $1), pruned_to = GREATEST(pruned_to, $2), \
                  pruned_at = GREATEST(pruned_at, $3) WHERE id = 1"
             ),
-            insert_change: format!(
-                "INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (id) DO NOTHING RETURNING id"
-            ),
+            insert_change: format!("INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4)"),
             change: format!("SELECT feed, audit FROM {changes} WHERE id = $1"),
             old_changes: format!("SELECT id FROM {changes} WHERE at < $1 ORDER BY at, id LIMIT $2"),
             prune_changes: format!("DELETE FROM {changes} WHERE id = ANY($1) RETURNING id"),

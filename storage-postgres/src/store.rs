@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use latchbook_core::model::{
 use crate::address::Target;
 use crate::builder::PostgresStoreBuilder;
 use crate::fault::Fault;
-use crate::session::Session;
+use crate::session::{Session, begin_writing};
 use crate::statements::Statements;
 use crate::{commit, copies, migrations, reading};
 
@@ -27,6 +28,7 @@ pub struct PostgresStore {
     target: Target,
     statements: Statements,
     timeout: Duration,
+    begin: Arc<str>,
 }
 
 impl PostgresStore {
@@ -56,13 +58,19 @@ impl PostgresStore {
         PostgresStoreBuilder::from_pool(pool)
     }
 
-    pub(crate) async fn start(pool: Pool, target: Target, timeout: Duration) -> Result<Self, StoreError> {
+    pub(crate) async fn start(
+        pool: Pool,
+        target: Target,
+        timeout: Duration,
+        bounded: bool,
+    ) -> Result<Self, StoreError> {
         let statements = Statements::new(&target.quoted_schema());
+        let begin = begin_writing(timeout, bounded);
         // Tables are made in a while; a server that does not answer is found out sooner, by the time-out to connect.
         let patience = timeout.saturating_mul(10);
-        let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, timeout)).await;
+        let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, &begin)).await;
         opened.unwrap_or_else(|_| Err(target.unreachable(no_answer(patience))))?;
-        Ok(Self { pool, target, statements, timeout })
+        Ok(Self { pool, target, statements, timeout, begin })
     }
 
     /// What `attempt` gives, tried again where that is safe and can help, within the time-out.
@@ -73,7 +81,7 @@ impl PostgresStore {
         let series = async {
             let mut wait = Duration::from_millis(5);
             for _ in 1..ATTEMPTS {
-                let fault = match Session::open(&self.pool, self.timeout).await {
+                let fault = match Session::open(&self.pool, &self.begin).await {
                     Ok(session) => match attempt(session).await {
                         Ok(done) => return Ok(done),
                         Err(Fault::Final(error)) => return Err(error),
@@ -91,7 +99,7 @@ impl PostgresStore {
                     _ => drop(self.pool.retain(|_, _| false)),
                 }
             }
-            let session = Session::open(&self.pool, self.timeout).await.map_err(Fault::settled)?;
+            let session = Session::open(&self.pool, &self.begin).await.map_err(Fault::settled)?;
             attempt(session).await.map_err(Fault::settled)
         };
         within(self.timeout, series).await
