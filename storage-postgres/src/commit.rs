@@ -12,13 +12,19 @@ use tokio_postgres::Row;
 use crate::columns::{Columns, Value};
 use crate::events::{audit_values, chain_values, committed, feed_values, usage_place, usage_values};
 use crate::fault::Fault;
+use crate::news::Listener;
 use crate::records::{KINDS, Kind, key_values, record_values};
 use crate::session::{Ended, Session, Step};
 use crate::statements::{KindStatements, Statements};
 
 /// Does `set`, or finds that it was done before. It is safe to call again after any fault: whoever is second waits for
 /// the first at the rows that both write, and at the latest at the row of the set's id.
-pub(crate) async fn commit(session: Session, statements: &Statements, set: &ChangeSet) -> Result<Committed, Fault> {
+pub(crate) async fn commit(
+    session: Session,
+    statements: &Statements,
+    news: Option<(&Listener, &str)>,
+    set: &ChangeSet,
+) -> Result<Committed, Fault> {
     let Some(records) = Records::of(set) else {
         return lost(session, statements, set.id, false).await;
     };
@@ -50,12 +56,21 @@ pub(crate) async fn commit(session: Session, statements: &Statements, set: &Chan
         Value::maybe(feed, |position| Value::int(position.0)),
         Value::Ints(done.audit.iter().map(|number| i64::try_from(*number).unwrap_or(i64::MAX)).collect()),
     ];
-    match session.ask_and_commit(&steps, Step::new(&statements.insert_change, values)).await? {
+    let news = news.filter(|(listener, _)| feed.is_some() && listener.takes_notices());
+    let hint = news.map(|(_, channel)| Step::new(&statements.notify, vec![Value::text(channel)]));
+    match session.ask_and_commit(&steps, hint, Step::new(&statements.insert_change, values)).await? {
         Ended::Committed(session) => {
             session.settle();
             Ok(done)
         }
         Ended::DoneBefore(session) => lost(session, statements, set.id, false).await,
+        Ended::HintRefused(text) => {
+            // The change goes on without it.
+            if let Some((listener, _)) = news {
+                listener.refused();
+            }
+            Err(Fault::Again(text))
+        }
     }
 }
 

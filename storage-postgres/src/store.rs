@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
+use latchbook_core::key_store::{KeyStore, News, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
@@ -15,6 +15,7 @@ use latchbook_core::model::{
 use crate::address::Target;
 use crate::builder::PostgresStoreBuilder;
 use crate::fault::Fault;
+use crate::news::{Listener, Way};
 use crate::session::{Session, begin_writing};
 use crate::statements::Statements;
 use crate::{commit, copies, migrations, reading};
@@ -29,6 +30,8 @@ pub struct PostgresStore {
     statements: Statements,
     timeout: Duration,
     begin: Arc<str>,
+    /// Where notices are wanted, and there is a way for them.
+    listener: Option<Listener>,
 }
 
 impl PostgresStore {
@@ -62,6 +65,7 @@ impl PostgresStore {
         pool: Pool,
         target: Target,
         timeout: Duration,
+        way: Option<Way>,
         bounded: bool,
     ) -> Result<Self, StoreError> {
         let statements = Statements::new(&target.quoted_schema());
@@ -70,7 +74,11 @@ impl PostgresStore {
         let patience = timeout.saturating_mul(10);
         let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, &begin)).await;
         opened.unwrap_or_else(|_| Err(target.unreachable(no_answer(patience))))?;
-        Ok(Self { pool, target, statements, timeout, begin })
+        let listener = match way {
+            Some(way) => Some(Listener::start(way, &target, timeout).await),
+            None => None,
+        };
+        Ok(Self { pool, target, statements, timeout, begin, listener })
     }
 
     /// What `attempt` gives, tried again where that is safe and can help, within the time-out.
@@ -143,7 +151,8 @@ impl KeyStore for PostgresStore {
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
-        self.attempts(|session| commit::commit(session, &self.statements, &set)).await
+        let news = self.listener.as_ref().map(|listener| (listener, self.target.schema.as_str()));
+        self.attempts(|session| commit::commit(session, &self.statements, news, &set)).await
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
@@ -160,6 +169,10 @@ impl KeyStore for PostgresStore {
 
     fn sharing(&self) -> Sharing {
         Sharing::Shared
+    }
+
+    fn news(&self) -> Option<News> {
+        self.listener.as_ref().map(Listener::news)
     }
 }
 
