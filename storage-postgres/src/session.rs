@@ -123,7 +123,16 @@ impl Session {
         }
         let client = self.client()?;
         let statements = prepared(client, together).await?;
-        let last_statements = prepared(client, &last).await?;
+        let mut last_statements = Vec::with_capacity(last.len());
+        for step in &last {
+            match client.prepare_cached(step.sql).await {
+                Ok(statement) => last_statements.push(statement),
+                Err(error) if hinted && last_statements.is_empty() && error.as_db_error().is_some() => {
+                    return Ok(Ended::HintRefused(said(&error)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         let mut answers: Vec<Answer<'_>> = Vec::with_capacity(together.len() + last.len() + 1);
         answers.extend(together.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
         answers.extend(last.iter().zip(&last_statements).map(|(step, statement)| answer(client, step, statement)));
