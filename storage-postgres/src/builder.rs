@@ -8,6 +8,7 @@ use latchbook_core::key_store::StoreError;
 use latchbook_core::model::SecretText;
 
 use crate::address::{Address, Target};
+use crate::news::Way;
 use crate::store::PostgresStore;
 
 /// Options for a [`PostgresStore`].
@@ -18,6 +19,7 @@ pub struct PostgresStoreBuilder {
     timeout: Duration,
     connections: usize,
     plaintext_off_loopback: bool,
+    notifications: bool,
     password: Option<SecretText>,
 }
 
@@ -43,6 +45,7 @@ impl PostgresStoreBuilder {
             timeout: Duration::from_secs(2),
             connections: 16,
             plaintext_off_loopback: false,
+            notifications: true,
             password: None,
         }
     }
@@ -76,6 +79,15 @@ impl PostgresStoreBuilder {
         self
     }
 
+    /// Whether other processes are told at once that something was announced (`NOTIFY`), and this one listens, on a
+    /// connection beside the pool; `true` by default. Nothing depends on it: without it, with a pool of the host's own and
+    /// on a server that has no `LISTEN`, the change feed is read from time to time alone.
+    #[must_use]
+    pub fn notifications(mut self, wanted: bool) -> Self {
+        self.notifications = wanted;
+        self
+    }
+
     /// Options that weaken safety.
     #[must_use]
     pub fn danger(self) -> danger::Danger {
@@ -87,25 +99,32 @@ impl PostgresStoreBuilder {
     /// # Errors
     /// As [`PostgresStore::connect`].
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
-        let (pool, server) = match &self.origin {
-            Origin::Pool(pool) => (pool.clone(), "the database of the host's pool".to_owned()),
+        let (pool, way, server) = match &self.origin {
+            Origin::Pool(pool) => (pool.clone(), None, "the database of the host's pool".to_owned()),
             Origin::Url(url) => {
                 let address = Address::parse(url)?;
-                (self.pool(&address)?, address.server())
+                let way = self.way(&address)?;
+                (self.pool(&way)?, self.notifications.then_some(way), address.server())
             }
         };
         let target = Target::new(server, self.schema)?;
-        PostgresStore::start(pool, target, self.timeout).await
+        // Our own connections bound their statements themselves.
+        let bounded = matches!(self.origin, Origin::Url(_));
+        PostgresStore::start(pool, target, self.timeout, way, bounded).await
     }
 
-    fn pool(&self, address: &Address) -> Result<Pool, StoreError> {
+    fn way(&self, address: &Address) -> Result<Way, StoreError> {
         let mut config = address.secured(self.timeout, self.plaintext_off_loopback)?;
         if let Some(password) = self.password.as_ref().filter(|_| config.get_password().is_none()) {
             config.password(password.expose());
         }
         let connector = address.connector(&config)?;
+        Ok(Way { config, connector })
+    }
+
+    fn pool(&self, way: &Way) -> Result<Pool, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, connector, recycling);
+        let manager = Manager::from_config(way.config.clone(), way.connector.clone(), recycling);
         // The pool's own connections give up by themselves, and a commit that is answered is on disk whatever the
         // server's defaults are.
         let settings = format!(

@@ -12,13 +12,19 @@ use tokio_postgres::Row;
 use crate::columns::{Columns, Value};
 use crate::events::{audit_values, chain_values, committed, feed_values, usage_place, usage_values};
 use crate::fault::Fault;
+use crate::news::Listener;
 use crate::records::{KINDS, Kind, key_values, record_values};
-use crate::session::{Session, Step};
+use crate::session::{Ended, Session, Step};
 use crate::statements::{KindStatements, Statements};
 
 /// Does `set`, or finds that it was done before. It is safe to call again after any fault: whoever is second waits for
 /// the first at the rows that both write, and at the latest at the row of the set's id.
-pub(crate) async fn commit(session: Session, statements: &Statements, set: &ChangeSet) -> Result<Committed, Fault> {
+pub(crate) async fn commit(
+    session: Session,
+    statements: &Statements,
+    news: Option<(&Listener, &str)>,
+    set: &ChangeSet,
+) -> Result<Committed, Fault> {
     let Some(records) = Records::of(set) else {
         return lost(session, statements, set.id, false).await;
     };
@@ -28,18 +34,21 @@ pub(crate) async fn commit(session: Session, statements: &Statements, set: &Chan
     steps.extend(merges(statements, set));
     let chains = chains(set);
     steps.extend(chains.iter().map(|chain| Step::new(&statements.lock_head, chain_values(chain))));
+    // Last of the locks, since every announcement waits for it.
+    steps.extend(count_up(statements, set));
 
     let answers = session.begin_writing(&steps).await?;
     if !demands.iter().zip(&answers).all(|(demand, rows)| demand.is_met(rows)) {
         return lost(session, statements, set.id, true).await;
     }
+    let (answers, counter) = answers.split_at(answers.len() - usize::from(!set.feed.is_empty()));
     let heads = answers.get(answers.len() - chains.len()..).unwrap_or_default();
     let heads = lock_heads(&session, statements, chains, heads).await?;
-    let (steps, audit) = linked(statements, set, heads);
-    session.ask_all(None, &steps).await?;
-    let feed = announce(&session, statements, set).await?;
+    let (mut steps, audit) = linked(statements, set, heads);
+    let feed = announced(statements, set, counter, &mut steps)?;
 
-    // Last of all, so that no answer is remembered of a set that lost.
+    // Last of all, so that no answer is remembered of a set that lost. Plainly: where the id is there already, the server
+    // refuses the row and with it the transaction, though the order to commit is on its way.
     let done = Committed { id: set.id, feed, audit };
     let values = vec![
         Value::bytes(set.id.as_bytes()),
@@ -47,11 +56,22 @@ pub(crate) async fn commit(session: Session, statements: &Statements, set: &Chan
         Value::maybe(feed, |position| Value::int(position.0)),
         Value::Ints(done.audit.iter().map(|number| i64::try_from(*number).unwrap_or(i64::MAX)).collect()),
     ];
-    if session.ask(Step::new(&statements.insert_change, values)).await?.is_empty() {
-        return lost(session, statements, set.id, true).await;
+    let news = news.filter(|(listener, _)| feed.is_some() && listener.takes_notices());
+    let hint = news.map(|(_, channel)| Step::new(&statements.notify, vec![Value::text(channel)]));
+    match session.ask_and_commit(&steps, hint, Step::new(&statements.insert_change, values)).await? {
+        Ended::Committed(session) => {
+            session.settle();
+            Ok(done)
+        }
+        Ended::DoneBefore(session) => lost(session, statements, set.id, false).await,
+        Ended::HintRefused(text) => {
+            // The change goes on without it.
+            if let Some((listener, _)) = news {
+                listener.refused();
+            }
+            Err(Fault::Again(text))
+        }
     }
-    session.commit().await?;
-    Ok(done)
 }
 
 /// The answer where the set cannot be done: the first one, if it was done before, else a conflict.
@@ -276,14 +296,23 @@ fn linked<'s>(statements: &'s Statements, set: &ChangeSet, mut heads: Heads) -> 
     (steps, numbers)
 }
 
-/// Writes the announcements, and gives the position of the last. The counter's row stays locked until the end of the
+/// Counts the positions of the set's announcements, if it has any. The counter's row stays locked until the end of the
 /// transaction, so positions become visible in their order: a reader at one of them has missed none before it.
-async fn announce(session: &Session, statements: &Statements, set: &ChangeSet) -> Result<Option<FeedPosition>, Fault> {
+fn count_up<'s>(statements: &'s Statements, set: &ChangeSet) -> Option<Step<'s>> {
     let count = set.feed.len() as u64;
-    if count == 0 {
-        return Ok(None);
-    }
-    let rows = session.ask(Step::new(&statements.count_up, vec![Value::int(count)])).await?;
+    (count > 0).then(|| Step::new(&statements.count_up, vec![Value::int(count)]))
+}
+
+/// Adds the statements that write the announcements, and gives the position of the last; `counter` is what
+/// [`count_up`] answered.
+fn announced<'s>(
+    statements: &'s Statements,
+    set: &ChangeSet,
+    counter: &[Vec<Row>],
+    steps: &mut Vec<Step<'s>>,
+) -> Result<Option<FeedPosition>, Fault> {
+    let count = set.feed.len() as u64;
+    let Some(rows) = counter.first() else { return Ok(None) };
     let row = rows.first().ok_or_else(|| StoreError::corrupt("the row of the counters is missing"))?;
     let last = Columns::of(row).int()?;
     let entry = |position: u64, announcement: &_, ends_at: UnixTime| FeedEntry {
@@ -292,9 +321,8 @@ async fn announce(session: &Session, statements: &Statements, set: &ChangeSet) -
         ends_at,
         announcement: Clone::clone(announcement),
     };
-    let steps = (last.saturating_sub(count) + 1..).zip(&set.feed).map(|(position, (announcement, ends_at))| {
+    steps.extend((last.saturating_sub(count) + 1..).zip(&set.feed).map(|(position, (announcement, ends_at))| {
         Step::new(&statements.insert_feed, feed_values(&entry(position, announcement, *ends_at)))
-    });
-    session.ask_all(None, &steps.collect::<Vec<_>>()).await?;
+    }));
     Ok(Some(FeedPosition(last)))
 }

@@ -8,6 +8,7 @@ mod copies;
 mod events;
 mod fault;
 mod migrations;
+mod news;
 mod reading;
 mod records;
 mod session;

@@ -1,5 +1,6 @@
 //! The schema: recognised, made, and brought to this version, however many nodes start at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
@@ -11,9 +12,9 @@ use crate::fault::{Fault, said};
 use crate::session::Session;
 
 /// Sees to it that the store's tables are there, in the version that this code knows.
-pub(crate) async fn migrate(pool: &Pool, target: &Target, timeout: Duration) -> Result<(), StoreError> {
+pub(crate) async fn migrate(pool: &Pool, target: &Target, begin: &Arc<str>) -> Result<(), StoreError> {
     for attempt in 0..ATTEMPTS {
-        let session = match Session::open(pool, timeout).await {
+        let session = match Session::open(pool, begin).await {
             Ok(session) => session,
             Err(fault) => return Err(target.unreachable(fault.settled())),
         };

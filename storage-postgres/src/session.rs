@@ -2,13 +2,15 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use latchbook_core::key_store::StoreError;
-use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use crate::columns::Value;
 use crate::fault::{Fault, said};
@@ -17,7 +19,26 @@ use crate::fault::{Fault, said};
 pub(crate) struct Session {
     // INVARIANT: `Some` until it is dropped or settled.
     client: Option<Object>,
-    timeout: Duration,
+    begin: Arc<str>,
+}
+
+/// How a transaction ended that was told to commit. Either way nothing is under way on the connection.
+pub(crate) enum Ended {
+    Committed(Session),
+    /// The row of the set's id was there already, so nothing of the transaction was done.
+    DoneBefore(Session),
+    /// The server did not take the hint, so nothing of the transaction was done.
+    HintRefused(String),
+}
+
+/// What begins a transaction that writes. A server that hears no more of us must not hold locks for long. `LOCAL`, so that
+/// nothing stays with a connection that is not ours alone; where `bounded`, each statement is bounded by the connection
+/// itself already, and one setting less is read in every transaction.
+pub(crate) fn begin_writing(timeout: Duration, bounded: bool) -> Arc<str> {
+    let most = timeout.as_millis().clamp(1, 600_000);
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    let statements = if bounded { String::new() } else { format!("SET LOCAL statement_timeout = {most}; ") };
+    format!("{begin}; {statements}SET LOCAL idle_in_transaction_session_timeout = {most}").into()
 }
 
 /// A statement and the values of its parameters.
@@ -36,13 +57,13 @@ impl<'a> Step<'a> {
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Vec<Row>, tokio_postgres::Error>> + Send + 'a>>;
 
 impl Session {
-    pub(crate) async fn open(pool: &Pool, timeout: Duration) -> Result<Self, Fault> {
+    pub(crate) async fn open(pool: &Pool, begin: &Arc<str>) -> Result<Self, Fault> {
         if tokio::runtime::Handle::try_current().is_err() {
             let text = "the store on PostgreSQL was used outside of a Tokio runtime; call it from within one";
             return Err(StoreError::unavailable(text).into());
         }
         match pool.get().await {
-            Ok(client) => Ok(Self { client: Some(client), timeout }),
+            Ok(client) => Ok(Self { client: Some(client), begin: Arc::clone(begin) }),
             Err(PoolError::Backend(error)) => Err(Fault::Lost(said(&error))),
             Err(PoolError::Timeout(_)) => {
                 Err(StoreError::unavailable("no connection to PostgreSQL came free in time").into())
@@ -60,20 +81,12 @@ impl Session {
     /// What each statement gives. All are sent before the first answer is awaited, and done in this order.
     pub(crate) async fn ask_all(&self, first: Option<&str>, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
         let client = self.client()?;
-        let mut statements = Vec::with_capacity(steps.len());
-        for step in steps {
-            statements.push(client.prepare_cached(step.sql).await?);
-        }
+        let statements = prepared(client, steps).await?;
         let mut answers: Vec<Answer<'_>> = Vec::with_capacity(steps.len() + 1);
         if let Some(first) = first {
-            answers.push(Box::pin(async move { client.batch_execute(first).await.map(|()| Vec::new()) }));
+            answers.push(simple(client, first));
         }
-        for (step, statement) in steps.iter().zip(&statements) {
-            answers.push(Box::pin(async move {
-                let values: Vec<_> = step.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-                client.query(statement, &values).await
-            }));
-        }
+        answers.extend(steps.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
         let mut rows = in_order(answers).await?;
         if first.is_some() {
             rows.remove(0);
@@ -88,14 +101,58 @@ impl Session {
 
     /// Begins a transaction that writes, and asks in it.
     pub(crate) async fn begin_writing(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
-        // A server that hears no more of us must not hold locks for long. `LOCAL`, so that nothing stays with a
-        // connection that is not ours alone.
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL statement_timeout = {0}; \
-             SET LOCAL idle_in_transaction_session_timeout = {0}",
-            self.timeout.as_millis().clamp(1, 600_000)
-        );
-        self.ask_all(Some(&begin), steps).await
+        self.ask_all(Some(&self.begin), steps).await
+    }
+
+    /// Asks `steps` and `hint`, then writes the row of the set's id by `change`, then commits; the last of it travels together.
+    ///
+    /// Whatever the server refuses aborts the transaction, and then it takes the `COMMIT` for a rollback without a word of
+    /// complaint: the commit is done only where every answer before it was good as well. Where the connection is lost,
+    /// nobody knows whether it was.
+    pub(crate) async fn ask_and_commit(
+        self,
+        steps: &[Step<'_>],
+        hint: Option<Step<'_>>,
+        change: Step<'_>,
+    ) -> Result<Ended, Fault> {
+        let hinted = hint.is_some();
+        let last: Vec<_> = hint.into_iter().chain([change]).collect();
+        let (before, together) = steps.split_at(steps.len().saturating_sub(TOGETHER - 3));
+        if !before.is_empty() {
+            self.ask_all(None, before).await?;
+        }
+        let client = self.client()?;
+        let statements = prepared(client, together).await?;
+        let mut last_statements = Vec::with_capacity(last.len());
+        for step in &last {
+            match client.prepare_cached(step.sql).await {
+                Ok(statement) => last_statements.push(statement),
+                Err(error) if hinted && last_statements.is_empty() && error.as_db_error().is_some() => {
+                    return Ok(Ended::HintRefused(said(&error)));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut answers: Vec<Answer<'_>> = Vec::with_capacity(together.len() + last.len() + 1);
+        answers.extend(together.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
+        answers.extend(last.iter().zip(&last_statements).map(|(step, statement)| answer(client, step, statement)));
+        answers.push(simple(client, "COMMIT"));
+        let refused = all_answered(answers).await?;
+        match refused {
+            None => Ok(Ended::Committed(self)),
+            Some((number, error)) => {
+                let change = together.len() + usize::from(hinted);
+                // A queue of notices that is full shows at the end.
+                let full = number > change && error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED);
+                if number == change && error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
+                    Ok(Ended::DoneBefore(self))
+                } else if hinted && (number + 1 == change || full) {
+                    Ok(Ended::HintRefused(said(&error)))
+                } else {
+                    Err(error.into())
+                }
+            }
+        }
     }
 
     /// Ends a transaction as done. Where this fails, nobody knows whether it was.
@@ -126,6 +183,57 @@ impl Drop for Session {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
         }
+    }
+}
+
+async fn prepared(client: &Object, steps: &[Step<'_>]) -> Result<Vec<Statement>, Fault> {
+    let mut statements = Vec::with_capacity(steps.len());
+    for step in steps {
+        statements.push(client.prepare_cached(step.sql).await?);
+    }
+    Ok(statements)
+}
+
+fn answer<'a>(client: &'a Object, step: &'a Step<'_>, statement: &'a Statement) -> Answer<'a> {
+    Box::pin(async move {
+        let values: Vec<_> = step.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        client.query(statement, &values).await
+    })
+}
+
+fn simple<'a>(client: &'a Object, text: &'a str) -> Answer<'a> {
+    Box::pin(async move { client.batch_execute(text).await.map(|()| Vec::new()) })
+}
+
+/// Waits for every answer; which of them, the first, was the server's refusal. Any other error ends the waiting at once: a
+/// statement that could not be sent must not be followed by one that commits what came before it.
+async fn all_answered(mut answers: Vec<Answer<'_>>) -> Result<Option<(usize, tokio_postgres::Error)>, Fault> {
+    let mut done = vec![false; answers.len()];
+    let mut refused: Option<(usize, tokio_postgres::Error)> = None;
+    let lost = poll_fn(|context| {
+        for (number, (answer, done)) in answers.iter_mut().zip(&mut done).enumerate() {
+            if *done {
+                continue;
+            }
+            match answer.as_mut().poll(context) {
+                Poll::Ready(Ok(_)) => *done = true,
+                Poll::Ready(Err(error)) if error.as_db_error().is_some() => {
+                    *done = true;
+                    if refused.as_ref().is_none_or(|(first, _)| number < *first) {
+                        refused = Some((number, error));
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
+                Poll::Pending => {}
+            }
+        }
+        if done.iter().all(|done| *done) { Poll::Ready(None) } else { Poll::Pending }
+    })
+    .await;
+    match (refused, lost) {
+        // The server's last word before it went says more.
+        (Some((_, error)), Some(_)) | (None, Some(error)) => Err(error.into()),
+        (refused, None) => Ok(refused),
     }
 }
 

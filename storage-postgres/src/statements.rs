@@ -32,6 +32,7 @@ pub(crate) struct Statements {
     pub(crate) meta: String,
     pub(crate) raise_meta: String,
     pub(crate) insert_change: String,
+    pub(crate) notify: String,
     pub(crate) change: String,
     pub(crate) old_changes: String,
     pub(crate) prune_changes: String,
@@ -135,10 +136,8 @@ impl Statements {
                 "UPDATE {meta} SET feed_head = GREATEST(feed_head, $1), pruned_to = GREATEST(pruned_to, $2), \
                  pruned_at = GREATEST(pruned_at, $3) WHERE id = 1"
             ),
-            insert_change: format!(
-                "INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (id) DO NOTHING RETURNING id"
-            ),
+            insert_change: format!("INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4)"),
+            notify: "SELECT pg_catalog.pg_notify($1, '')".to_owned(),
             change: format!("SELECT feed, audit FROM {changes} WHERE id = $1"),
             old_changes: format!("SELECT id FROM {changes} WHERE at < $1 ORDER BY at, id LIMIT $2"),
             prune_changes: format!("DELETE FROM {changes} WHERE id = ANY($1) RETURNING id"),

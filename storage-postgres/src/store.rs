@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use latchbook_core::key_store::{KeyStore, Sharing, StoreError};
+use latchbook_core::key_store::{KeyStore, News, Sharing, StoreError};
 use latchbook_core::model::{
     ChangeSet, Committed, FeedPage, FeedPosition, Index, Page, Position, Pruned, RecordKey, Row, Stored, UnixTime,
 };
@@ -15,7 +15,8 @@ use latchbook_core::model::{
 use crate::address::Target;
 use crate::builder::PostgresStoreBuilder;
 use crate::fault::Fault;
-use crate::session::Session;
+use crate::news::{Listener, Way};
+use crate::session::{Session, begin_writing};
 use crate::snapshot::PostgresSnapshot;
 use crate::statements::Statements;
 use crate::{commit, copies, migrations, reading};
@@ -29,6 +30,9 @@ pub struct PostgresStore {
     target: Target,
     statements: Arc<Statements>,
     timeout: Duration,
+    begin: Arc<str>,
+    /// Where notices are wanted, and there is a way for them.
+    listener: Option<Listener>,
 }
 
 impl PostgresStore {
@@ -66,13 +70,24 @@ impl PostgresStore {
         self.attempts(|session| PostgresSnapshot::begin(session, Arc::clone(&self.statements), self.timeout)).await
     }
 
-    pub(crate) async fn start(pool: Pool, target: Target, timeout: Duration) -> Result<Self, StoreError> {
+    pub(crate) async fn start(
+        pool: Pool,
+        target: Target,
+        timeout: Duration,
+        way: Option<Way>,
+        bounded: bool,
+    ) -> Result<Self, StoreError> {
         let statements = Arc::new(Statements::new(&target.quoted_schema()));
+        let begin = begin_writing(timeout, bounded);
         // Tables are made in a while; a server that does not answer is found out sooner, by the time-out to connect.
         let patience = timeout.saturating_mul(10);
-        let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, timeout)).await;
+        let opened = tokio::time::timeout(patience, migrations::migrate(&pool, &target, &begin)).await;
         opened.unwrap_or_else(|_| Err(target.unreachable(no_answer(patience))))?;
-        Ok(Self { pool, target, statements, timeout })
+        let listener = match way {
+            Some(way) => Some(Listener::start(way, &target, timeout).await),
+            None => None,
+        };
+        Ok(Self { pool, target, statements, timeout, begin, listener })
     }
 
     /// What `attempt` gives, tried again where that is safe and can help, within the time-out.
@@ -83,7 +98,7 @@ impl PostgresStore {
         let series = async {
             let mut wait = Duration::from_millis(5);
             for _ in 1..ATTEMPTS {
-                let fault = match Session::open(&self.pool, self.timeout).await {
+                let fault = match Session::open(&self.pool, &self.begin).await {
                     Ok(session) => match attempt(session).await {
                         Ok(done) => return Ok(done),
                         Err(Fault::Final(error)) => return Err(error),
@@ -101,7 +116,7 @@ impl PostgresStore {
                     _ => drop(self.pool.retain(|_, _| false)),
                 }
             }
-            let session = Session::open(&self.pool, self.timeout).await.map_err(Fault::settled)?;
+            let session = Session::open(&self.pool, &self.begin).await.map_err(Fault::settled)?;
             attempt(session).await.map_err(Fault::settled)
         };
         within(self.timeout, series).await
@@ -148,7 +163,8 @@ impl KeyStore for PostgresStore {
     }
 
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError> {
-        self.attempts(|session| commit::commit(session, &self.statements, &set)).await
+        let news = self.listener.as_ref().map(|listener| (listener, self.target.schema.as_str()));
+        self.attempts(|session| commit::commit(session, &self.statements, news, &set)).await
     }
 
     async fn prune(&self, before: UnixTime, limit: usize) -> Result<Pruned, StoreError> {
@@ -165,6 +181,10 @@ impl KeyStore for PostgresStore {
 
     fn sharing(&self) -> Sharing {
         Sharing::Shared
+    }
+
+    fn news(&self) -> Option<News> {
+        self.listener.as_ref().map(Listener::news)
     }
 }
 

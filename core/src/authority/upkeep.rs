@@ -1,18 +1,24 @@
 //! The one background task: follows the feed, writes counts and checkpoints, prunes, turns signing keys over.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::change::{Event, Tries};
 use super::checkpoints::Which;
 use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
+use crate::clock::Sleep;
+use crate::key_store::News;
 use crate::model::{AuditAction, AuditActor, ChainId, Source};
 use crate::moving::{self, Progress};
 
 /// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// However many news there are, the feed is read for them once in this time at most.
+const HEAR_EVERY: Duration = Duration::from_millis(10);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 
@@ -34,12 +40,23 @@ impl Authority {
         let inner = Arc::downgrade(&self.inner);
         async move {
             let mut due = Due::default();
+            let mut news = None;
             loop {
-                match inner.upgrade() {
-                    Some(inner) => inner.keep_up(&mut due).await,
-                    None => return,
+                {
+                    let Some(inner) = inner.upgrade() else { return };
+                    // Asked for before the feed is read, so that nothing falls between.
+                    news = news.or_else(|| inner.store.news());
+                    inner.keep_up(&mut due).await;
                 }
-                clock.sleep(FLUSH_EVERY).await;
+                let mut pause = pin!(clock.sleep(FLUSH_EVERY));
+                while heard(pause.as_mut(), &mut news).await {
+                    {
+                        let Some(inner) = inner.upgrade() else { return };
+                        news = inner.store.news();
+                        inner.hear().await;
+                    }
+                    clock.sleep(HEAR_EVERY).await;
+                }
             }
         }
     }
@@ -67,7 +84,28 @@ impl Authority {
     }
 }
 
+/// Waits for the end of `pause` or for news; whether it was news.
+async fn heard(mut pause: Pin<&mut Sleep>, news: &mut Option<News>) -> bool {
+    poll_fn(|context| {
+        if pause.as_mut().poll(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        match news {
+            Some(news) => news.as_mut().poll(context).map(|()| true),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
 impl Inner {
+    /// Reads the feed because another process may have announced something.
+    async fn hear(&self) {
+        if self.follows_feed() {
+            report("reading the change feed", self.read_feed().await.map_err(Refusal::from));
+        }
+    }
+
     async fn keep_up(&self, due: &mut Due) {
         let now = self.time.monotonic();
         if self.follows_feed() && now >= due.feed {

@@ -8,6 +8,8 @@ mod ext;
 mod memory;
 
 use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -86,7 +88,17 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
 
     /// Whether another process can change what is stored.
     fn sharing(&self) -> Sharing;
+
+    /// A future that ends once another process may have announced something since this call; `None` where the store is
+    /// told nothing of others. A mere hint: it may come late, for nothing or never, and the feed is read from time to time
+    /// all the same. The future must not keep the store open.
+    fn news(&self) -> Option<News> {
+        None
+    }
 }
+
+/// What [`KeyStore::news`] gives.
+pub type News = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whether another authority can change what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,5 +141,9 @@ impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
 
     fn sharing(&self) -> Sharing {
         (**self).sharing()
+    }
+
+    fn news(&self) -> Option<News> {
+        (**self).news()
     }
 }
