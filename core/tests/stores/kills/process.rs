@@ -79,6 +79,7 @@ impl Process {
 
     /// `kill -9`, and whatever it said before.
     pub fn kill(mut self, tally: &mut Tally) {
+        assert_eq!(self.child.try_wait().unwrap(), None, "it failed before it was killed");
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         for line in &self.lines {

@@ -38,12 +38,26 @@ pub fn write_until_told(store: Arc<dyn KeyStore>, first: u64, block_on: &BlockOn
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
             let (work, block_on) = (Arc::clone(&work), Arc::clone(block_on));
-            std::thread::spawn(move || block_on(Box::pin(async move { work.write().await })))
+            std::thread::spawn(move || {
+                let _end = EndWithMe;
+                block_on(Box::pin(async move { work.write().await }));
+            })
         })
         .collect();
     let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
     work.told_to_stop.store(true, Ordering::SeqCst);
     writers.into_iter().for_each(|writer| writer.join().unwrap());
+}
+
+/// Ends the process where a writer fails, so that its parent finds out whether it kills or tells it to end.
+struct EndWithMe;
+
+impl Drop for EndWithMe {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::exit(1);
+        }
+    }
 }
 
 struct Work {
