@@ -4,7 +4,7 @@ use latchbook::EnvironmentName;
 use latchbook::model::{
     ApiKey, AuditAction, AuditActor, AuditDraft, AuditKey, ChainId, ChangeId, ChangeSet, Developer, DeveloperId,
     DeveloperRef, DeveloperStatus, KeyDigest, KeyId, KeyText, Metadata, PepperId, Record, RecordKey, Revision, Row,
-    ScopeGrant, ScopeSet, SecretBytes, Stored, UnixTime,
+    ScopeGrant, ScopeSet, SecretBytes, Settings, Stored, UnixTime,
 };
 
 use crate::Failure;
@@ -14,12 +14,18 @@ pub fn developers(keys: u64) -> u64 {
     (keys / 100).max(100)
 }
 
-/// The rows of a store with `keys` keys, developers first.
+/// The rows of a store with `keys` keys: settings, developers, keys.
 pub fn rows(keys: u64) -> impl Iterator<Item = Result<Row, Failure>> {
+    let settings = std::iter::once(Ok(Record::Settings(Settings {
+        issuer: "https://api.example.com".to_owned(),
+        environments: vec![EnvironmentName::LIVE],
+        master_check: [9; 32],
+        created_at: UnixTime::from_seconds(CREATED),
+    })));
     let owners = (0..developers(keys)).map(|number| developer(number).map(Record::Developer));
     let keys = (0..keys).map(move |number| key(number, developers(keys)).map(Record::ApiKey));
     let stored = |record| Row::Record(Stored { record, revision: revision() });
-    owners.chain(keys).map(move |record: Result<Record, Failure>| record.map(stored))
+    settings.chain(owners).chain(keys).map(move |record: Result<Record, Failure>| record.map(stored))
 }
 
 /// What an existing key is found by.
