@@ -15,6 +15,7 @@ mod session;
 mod snapshot;
 mod statements;
 mod store;
+mod timeout;
 
 pub use builder::{PostgresStoreBuilder, danger};
 pub use snapshot::PostgresSnapshot;

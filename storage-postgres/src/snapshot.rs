@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::reading;
 use crate::session::Session;
 use crate::statements::Statements;
-use crate::store::within;
+use crate::timeout::within;
 
 /// Everything that a [`PostgresStore`](crate::PostgresStore) held when this was made.
 ///

@@ -19,6 +19,7 @@ use crate::news::{Listener, Way};
 use crate::session::{Session, begin_writing};
 use crate::snapshot::PostgresSnapshot;
 use crate::statements::Statements;
+use crate::timeout::{no_answer, within};
 use crate::{commit, copies, migrations, reading};
 
 /// A [`KeyStore`] in one schema of a PostgreSQL database, which any number of processes may share.
@@ -121,22 +122,6 @@ impl PostgresStore {
         };
         within(self.timeout, series).await
     }
-}
-
-/// Bounds `series`, in a runtime or told that there is none.
-pub(crate) async fn within<T>(
-    timeout: Duration,
-    series: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    if tokio::runtime::Handle::try_current().is_err() {
-        return series.await;
-    }
-    tokio::time::timeout(timeout, series).await.unwrap_or_else(|_| Err(no_answer(timeout)))
-}
-
-fn no_answer(waited: Duration) -> StoreError {
-    let waited = waited.as_millis();
-    StoreError::unavailable(format!("no answer within {waited} ms; a change may still be done"))
 }
 
 impl fmt::Debug for PostgresStore {
