@@ -36,7 +36,7 @@ pub(crate) fn connect(path: &Path, busy_timeout: Duration, use_as: Use) -> Resul
     // FULL: a commit is on disk when it is answered. Cells are checked, since pages have no checksums.
     db.execute_batch(
         "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -8192;",
+         PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000;",
     )?;
     if use_as != Use::Write {
         db.execute_batch("PRAGMA query_only = ON")?;
