@@ -125,10 +125,10 @@ impl PostgresStoreBuilder {
     fn pool(&self, way: &Way) -> Result<Pool, StoreError> {
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(way.config.clone(), way.connector.clone(), recycling);
-        // The pool's own connections give up by themselves, and a commit that is answered is on disk whatever the
-        // server's defaults are.
+        // The pool's own connections give up by themselves, a server that hears no more of them holds no locks for long,
+        // and a commit that is answered is on disk whatever the server's defaults are.
         let settings = format!(
-            "SET statement_timeout = {}; SELECT set_config('synchronous_commit', 'on', false) \
+            "SET statement_timeout = {0}; SET idle_in_transaction_session_timeout = {0}; SELECT set_config('synchronous_commit', 'on', false) \
              WHERE current_setting('synchronous_commit') = 'off'",
             self.timeout.as_millis().clamp(1, 600_000)
         );

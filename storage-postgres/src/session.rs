@@ -31,14 +31,16 @@ pub(crate) enum Ended {
     HintRefused(String),
 }
 
-/// What begins a transaction that writes. A server that hears no more of us must not hold locks for long. `LOCAL`, so that
-/// nothing stays with a connection that is not ours alone; where `bounded`, each statement is bounded by the connection
-/// itself already, and one setting less is read in every transaction.
+/// What begins a transaction that writes. A server that hears no more of us must not hold locks for long. Where `bounded`,
+/// the connection itself says so already; else `LOCAL`, so that nothing stays with a connection that is not ours alone.
 pub(crate) fn begin_writing(timeout: Duration, bounded: bool) -> Arc<str> {
     let most = timeout.as_millis().clamp(1, 600_000);
     let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    let statements = if bounded { String::new() } else { format!("SET LOCAL statement_timeout = {most}; ") };
-    format!("{begin}; {statements}SET LOCAL idle_in_transaction_session_timeout = {most}").into()
+    if bounded {
+        return begin.into();
+    }
+    let settings = "SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}";
+    format!("{begin}; {}", settings.replace("{}", &most.to_string())).into()
 }
 
 /// A statement and the values of its parameters.
@@ -97,6 +99,13 @@ impl Session {
     /// Begins a transaction that sees one instant, and asks in it.
     pub(crate) async fn begin_reading(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
         self.ask_all(Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), steps).await
+    }
+
+    /// Begins a transaction that sees one instant, and waits for its next question as long as it takes.
+    pub(crate) async fn begin_snapshot(&self) -> Result<(), Fault> {
+        let begin =
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+        Ok(self.client()?.batch_execute(begin).await?)
     }
 
     /// Begins a transaction that writes, and asks in it.

@@ -29,7 +29,7 @@ pub struct PostgresSnapshot {
 impl PostgresSnapshot {
     /// Begins on a connection that is idle. The first read fixes the instant.
     pub(crate) async fn begin(session: Session, statements: Arc<Statements>, timeout: Duration) -> Result<Self, Fault> {
-        session.begin_reading(&[]).await?;
+        session.begin_snapshot().await?;
         reading::counters(&session, &statements).await?;
         Ok(Self { session, statements, timeout })
     }
