@@ -30,20 +30,22 @@ pub(crate) struct RedbFile {
     file: StoreFile,
     /// Whether nothing may be written to it.
     read_only: bool,
+    /// How much of it redb keeps in memory, in bytes.
+    cache: usize,
 }
 
 impl RedbFile {
     /// The file at `path`, made with its folder where there is none. A file that is refused is left unchanged.
-    pub(crate) fn find(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn find(path: &Path, cache: usize) -> Result<Self, StoreError> {
         let create = || make_whole(path, path, &[], |unfinished| initialise(path, unfinished));
-        let file = Self { file: StoreFile::find(path, path, create)?, read_only: false };
+        let file = Self { file: StoreFile::find(path, path, create)?, read_only: false, cache };
         file.recognise()?;
         Ok(file)
     }
 
     /// The file at `path`, which is never written to.
-    pub(crate) fn find_read_only(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { file: StoreFile::find(path, path, || Err(missing(path)))?, read_only: true })
+    pub(crate) fn find_read_only(path: &Path, cache: usize) -> Result<Self, StoreError> {
+        Ok(Self { file: StoreFile::find(path, path, || Err(missing(path)))?, read_only: true, cache })
     }
 
     /// Looks into the file without writing to it, even where redb has to repair it first.
@@ -61,7 +63,7 @@ impl RedbFile {
         // A damaged file can make redb panic; that must cost the file its trust and nothing else.
         catch_unwind(AssertUnwindSafe(|| {
             let mut builder = Database::builder();
-            builder.set_cache_size(CACHE);
+            builder.set_cache_size(self.cache);
             let database = builder.create_with_backend(backend).map_err(|error| refused(path, error))?;
             check_format(path, &database)?;
             Ok(database)
@@ -157,6 +159,3 @@ fn refused(path: &Path, error: DatabaseError) -> StoreError {
 const FORMAT_KEY: &[u8] = b"format";
 const MAGIC: &[u8; 16] = b"latchbook store\n";
 const FORMAT: u32 = 1;
-
-/// How much of the file redb keeps in memory, in bytes.
-const CACHE: usize = 1024 * 1024 * 1024;

@@ -48,7 +48,12 @@ impl RedbStore {
 
     /// Options for [`open`](Self::open).
     pub fn builder(path: impl AsRef<Path>) -> RedbStoreBuilder {
-        RedbStoreBuilder { path: path.as_ref().to_owned(), timeout: DEFAULT_TIMEOUT, read_only: false }
+        RedbStoreBuilder {
+            path: path.as_ref().to_owned(),
+            timeout: DEFAULT_TIMEOUT,
+            cache: DEFAULT_CACHE,
+            read_only: false,
+        }
     }
 
     /// Everything that the store holds at this instant, while changes go on: for a backup, or a check of a store in use.
@@ -159,10 +164,19 @@ impl KeyStore for RedbStore {
 pub struct RedbStoreBuilder {
     path: PathBuf,
     timeout: Duration,
+    cache: usize,
     read_only: bool,
 }
 
 impl RedbStoreBuilder {
+    /// How much of the file is kept in memory, once it was read, in bytes; 1 GiB by default, which is redb's own. A million
+    /// keys take about two thirds of that.
+    #[must_use]
+    pub fn cache_bytes(mut self, most: usize) -> Self {
+        self.cache = most;
+        self
+    }
+
     /// How long a change may take before its caller is told [`StoreError::Unavailable`]; 2 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -185,7 +199,7 @@ impl RedbStoreBuilder {
     /// As [`RedbStore::open`].
     pub fn open(self) -> Result<RedbStore, StoreError> {
         let find = if self.read_only { RedbFile::find_read_only } else { RedbFile::find };
-        let file = find(&self.path)?;
+        let file = find(&self.path, self.cache)?;
         RedbStore::start(self.path, file, self.timeout, self.read_only)
     }
 }
@@ -195,6 +209,7 @@ fn being_opened() -> StoreError {
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+const DEFAULT_CACHE: usize = 1024 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,18 @@ fn a_store_that_is_opened_again_holds_everything() {
 }
 
 #[test]
+fn a_store_with_no_memory_for_its_file_holds_everything_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.redb");
+    let set = filled(&path);
+    let store = RedbStore::builder(&path).cache_bytes(0).open().unwrap();
+    for record in set.insert {
+        let found = block_on(store.get(&[record.key()])).unwrap();
+        assert_eq!(found[0].as_ref().map(|stored| &stored.record), Some(&record));
+    }
+}
+
+#[test]
 fn s9_a_store_that_is_open_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("auth.redb");

@@ -74,9 +74,10 @@ fn measure<E: Engine>(folder: &Path, keys: u64, parts: &Parts) -> Result<(), Fai
         let small = if parts.look_ups { Some(look_ups::slow_ones(&E::filled(folder, 1_000)?, 1_000)?) } else { None };
         let large = E::filled(folder, keys)?;
         if let Some(small) = small {
-            let slow = look_ups::slow_ones(&large, keys)?;
+            let ((slow, slow_bare), (small, small_bare)) = (look_ups::slow_ones(&large, keys)?, small);
             look_ups::run(&large, keys)?;
             println!("  p99 of a look-up: {small:.1} us of 1,000 keys, {slow:.1} us of {keys}");
+            println!("  the same of the engine alone: {small_bare:.1} us, {slow_bare:.1} us");
             line("p99, large store over small", slow / small, "at most 3");
         }
         if parts.disk {
