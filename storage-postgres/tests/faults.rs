@@ -126,6 +126,14 @@ async fn s10_a_commit_that_no_standby_has_confirmed_is_not_acknowledged() {
     while client.query_one(awaited, &[]).await.unwrap().get::<_, &str>(0) != "absent" {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // The server heeds it once another of its processes has read it too: from then on a commit waits.
+    for number in 0.. {
+        let probe = server.client().await;
+        let written = format!("CREATE TABLE probe_{number} ()");
+        if tokio::time::timeout(Duration::from_millis(500), probe.batch_execute(&written)).await.is_err() {
+            break;
+        }
+    }
     let set = change(1);
     for attempt in 0..3 {
         let answer = store.commit(set.clone()).await;
