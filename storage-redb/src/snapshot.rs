@@ -1,7 +1,6 @@
 //! A whole store as of one instant, while changes go on.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,9 +23,7 @@ impl RedbSnapshot {
 #[async_trait]
 impl Rows for RedbSnapshot {
     async fn scan(&self, after: Option<&Position>, limit: usize) -> Result<Page, StoreError> {
-        // A damaged page can make redb panic; whoever reads gets an error for it.
-        let found = catch_unwind(AssertUnwindSafe(|| reading::scan(&self.0, after, limit)));
-        found.unwrap_or_else(|_| Err(damaged()))
+        self.0.read(|view| reading::scan(view, after, limit))
     }
 }
 
@@ -34,8 +31,4 @@ impl fmt::Debug for RedbSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedbSnapshot")
     }
-}
-
-fn damaged() -> StoreError {
-    StoreError::corrupt("a page of the database is damaged")
 }

@@ -1,7 +1,6 @@
 //! `RedbStore`: reads on the caller's thread, writes on the writer's.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -97,9 +96,7 @@ impl RedbStore {
     fn read<T>(&self, read: impl FnOnce(&View) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or_else(being_opened)?;
-        // A damaged page can make redb panic; a request gets an error for it.
-        let found = catch_unwind(AssertUnwindSafe(|| read(&database.latest())));
-        let found = found.unwrap_or_else(|_| Err(StoreError::corrupt("a page of the database is damaged")));
+        let found = database.latest().read(read);
         if let Err(StoreError::Unavailable(_)) = &found {
             // Where the queue is full, whatever waits there will find out just as well.
             let _ = self.writer.send(Job::Suspect);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use latchbook_core::key_store::StoreError;
 use redb::{
@@ -157,6 +158,12 @@ impl View {
         let transaction = database.begin_read().map_err(fault)?;
         let records = transaction.open_table(Tree::Records.definition()).map_err(fault)?;
         Ok(Self { transaction, records })
+    }
+
+    /// What `read` finds. A damaged page can make redb panic; whoever reads gets an error for it.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let found = catch_unwind(AssertUnwindSafe(|| read(self)));
+        found.unwrap_or_else(|_| Err(StoreError::corrupt("a page of the database is damaged")))
     }
 
     pub(crate) fn records(&self) -> &OpenView {

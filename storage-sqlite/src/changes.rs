@@ -106,10 +106,7 @@ pub(crate) fn load(db: &Connection, rows: &[Row]) -> Result<(), StoreError> {
             }
             // The counters only rise, so it does not matter which row of a copy comes first.
             Row::Meta(loaded) => {
-                let meta = &mut counters.meta;
-                meta.feed_head = meta.feed_head.max(loaded.feed_head);
-                meta.pruned_to = meta.pruned_to.max(loaded.pruned_to);
-                meta.pruned_at = meta.pruned_at.max(loaded.pruned_at);
+                counters.meta = counters.meta.raised_to(*loaded);
                 counters.feed_loaded_to = counters.feed_loaded_to.max(loaded.feed_head);
             }
         }
