@@ -8,7 +8,7 @@ use crate::check::{AuditReport, ChainCheck, ChainProof};
 use crate::jose::VerifyingKey;
 use crate::key_store::{KeyStoreExt as _, StoreError};
 use crate::model::{AuditAction, AuditEvent, ChainId, DeveloperRef, EnvironmentName, Position, Rejection, Row};
-use crate::moving::{Progress, Stage};
+use crate::moving::{Progress, Stage, every_row};
 
 const PAGE: usize = 500;
 
@@ -84,25 +84,16 @@ impl Audit<'_> {
     /// As [`verify`](Self::verify).
     pub async fn verify_all(&self, progress: &mut (dyn FnMut(&Progress) + Send)) -> Result<ChainsReport, Refusal> {
         let mut chains = BTreeSet::new();
-        let mut after = None;
-        let mut told = Progress { stage: Stage::FindingChains, rows: 0, position: None };
-        loop {
-            let page = self.inner.store.scan(after.as_ref(), PAGE).await?;
-            told.rows += page.rows.len() as u64;
-            for row in page.rows {
-                if let Row::Audit(event) = row
-                    && !chains.contains(&event.chain)
-                {
-                    chains.insert(event.chain);
-                }
+        let told = Progress { stage: Stage::FindingChains, rows: 0, position: None };
+        every_row(&*self.inner.store, told, progress, |row| {
+            if let Row::Audit(event) = row
+                && !chains.contains(&event.chain)
+            {
+                chains.insert(event.chain.clone());
             }
-            progress(&told);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        told = Progress { stage: Stage::Verifying, rows: 0, position: None };
+        })
+        .await?;
+        let mut told = Progress { stage: Stage::Verifying, rows: 0, position: None };
         let mut report = ChainsReport::default();
         for chain in chains {
             let found = self.check(&chain, None).await?;

@@ -10,7 +10,7 @@ use crate::model::{
     Algorithm, Announcement, AuditAction, AuditActor, ChainId, Developer, DeveloperRef, DeveloperStatus, EntityRef,
     EnvironmentName, Index, KeyId, Record, Row, SigningKeyId, SigningKeyState, Source, Stored, UnixTime,
 };
-use crate::moving::{Progress, Stage};
+use crate::moving::{Progress, Stage, every_row};
 
 /// What [`Authority::restored`] did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,39 +81,29 @@ impl Inner {
     ) -> Result<Restored, Refusal> {
         let now = self.now();
         let mut report = Restored::default();
-        let mut told = Progress { stage: Stage::Listing, rows: 0, position: None };
-        let mut after = None;
-        loop {
-            let page = self.store.scan(after.as_ref(), PAGE).await?;
-            told.rows += page.rows.len() as u64;
-            for row in page.rows {
-                match row {
-                    Row::Audit(event) => report.newest_event_at = report.newest_event_at.max(Some(event.at)),
-                    Row::Record(Stored { record: Record::Developer(developer), .. }) => {
-                        if developer.status == DeveloperStatus::Active {
-                            report.developers += 1;
-                            listed(MayHaveEnded::Developer(developer.reference));
-                        }
-                    }
-                    Row::Record(Stored { record: Record::ApiKey(key), .. }) => {
-                        if key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end) {
-                            report.keys += 1;
-                            listed(MayHaveEnded::Key(key.developer, key.id));
-                        }
-                    }
-                    Row::Record(Stored { record: Record::Entity(entity), .. }) => {
-                        report.entities += 1;
-                        listed(MayHaveEnded::Entity(entity.reference));
-                    }
-                    Row::Record(_) | Row::Usage(_) | Row::Feed(_) | Row::Meta(_) => {}
+        let told = Progress { stage: Stage::Listing, rows: 0, position: None };
+        every_row(&*self.store, told, progress, |row| match row {
+            Row::Audit(event) => report.newest_event_at = report.newest_event_at.max(Some(event.at)),
+            Row::Record(Stored { record: Record::Developer(developer), .. }) => {
+                if developer.status == DeveloperStatus::Active {
+                    report.developers += 1;
+                    listed(MayHaveEnded::Developer(developer.reference.clone()));
                 }
             }
-            progress(&told);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(report),
+            Row::Record(Stored { record: Record::ApiKey(key), .. }) => {
+                if key.revoked_at.is_none() && key.expires_at.is_none_or(|end| now < end) {
+                    report.keys += 1;
+                    listed(MayHaveEnded::Key(key.developer.clone(), key.id));
+                }
             }
-        }
+            Row::Record(Stored { record: Record::Entity(entity), .. }) => {
+                report.entities += 1;
+                listed(MayHaveEnded::Entity(entity.reference.clone()));
+            }
+            Row::Record(_) | Row::Usage(_) | Row::Feed(_) | Row::Meta(_) => {}
+        })
+        .await?;
+        Ok(report)
     }
 
     /// Retires every signing key, those of environments that are not mounted included, and makes one in place of each

@@ -34,4 +34,5 @@ pub use copy::{Copied, MoveError, copy};
 pub use digest::{StoreDigest, digest};
 pub use findings::CheckReport;
 pub use prune::prune;
+pub(crate) use rows::every_row;
 pub use rows::{Progress, Rows, Stage};

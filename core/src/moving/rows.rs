@@ -62,10 +62,10 @@ pub enum Stage {
 }
 
 /// What is told about progress.
-pub(super) type Tell<'a> = &'a mut (dyn FnMut(&Progress) + Send);
+pub(crate) type Tell<'a> = &'a mut (dyn FnMut(&Progress) + Send);
 
 /// Gives `each` every row, and tells how far it has come after every page.
-pub(super) async fn every_row<R: Rows + ?Sized>(
+pub(crate) async fn every_row<R: Rows + ?Sized>(
     rows: &R,
     mut progress: Progress,
     tell: Tell<'_>,
