@@ -26,6 +26,7 @@ mod signing_key_records;
 mod signing_keys;
 mod token_cache;
 mod turnover;
+mod unanswered;
 mod upkeep;
 mod usage;
 mod usage_reading;
@@ -92,6 +93,7 @@ struct Inner {
     limits: limits::LimitTables,
     usage: usage::Usage,
     refused: usage::RefusedExchanges,
+    unanswered: unanswered::Unanswered,
     checkpoints: checkpoints::Checkpoints,
 }
 

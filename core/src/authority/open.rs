@@ -15,6 +15,7 @@ use super::secrets::{OpenError, Secrets};
 use super::signing_key_records::NewSigningKey;
 use super::token_cache::TokenCache;
 use super::turnover::PUBLISHED_AHEAD;
+use super::unanswered::Unanswered;
 use super::usage::{RefusedExchanges, Usage};
 use super::{Authority, Config, EnvironmentConfig, Fault, Inner, Refusal};
 use crate::clock::Timer;
@@ -87,6 +88,7 @@ async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
         limits: LimitTables::new(&builder.limits),
         usage: Usage::default(),
         refused: RefusedExchanges::default(),
+        unanswered: Unanswered::default(),
         checkpoints: Checkpoints::new(Arc::clone(&builder.checkpoint_sink), builder.checkpoint_interval),
         config,
     };

@@ -132,43 +132,30 @@ impl Inner {
     }
 
     async fn write_usage(&self) -> Result<(), Refusal> {
-        let merges = self.usage.drain(self.now());
-        if merges.is_empty() || self.secrets.is_none() {
+        self.write_unanswered().await?;
+        if self.secrets.is_none() {
             return Ok(());
         }
-        let written = match self.new_set() {
-            Ok(mut set) => {
-                set.merge.clone_from(&merges);
-                self.commit(set, &mut Tries::default()).await
-            }
-            Err(refusal) => Err(refusal),
-        };
-        if !matches!(written, Ok(true)) {
-            // Counted twice is better than lost, should the commit have been done after all.
-            self.usage.give_back(&merges);
+        let mut set = self.new_set()?;
+        set.merge = self.usage.drain(set.at);
+        if set.merge.is_empty() {
+            return Ok(());
         }
-        written.map(|_| ())
+        self.unanswered.push(set);
+        self.write_unanswered().await
     }
 
     async fn write_refusals(&self) -> Result<(), Refusal> {
-        let refused = self.refused.drain();
-        if refused.is_empty() {
+        self.write_unanswered().await?;
+        if self.secrets.is_none() {
             return Ok(());
         }
-        let written = self.commit_refusals(&refused).await;
-        if !matches!(written, Ok(true)) {
-            self.refused.give_back(refused);
-        }
-        written.map(|_| ())
-    }
-
-    async fn commit_refusals(&self, refused: &super::usage::Refused) -> Result<bool, Refusal> {
         let mut set = self.new_set()?;
-        for ((environment, reason), count) in refused {
+        for ((environment, reason), count) in self.refused.drain() {
             self.audit(
                 &mut set,
                 Event {
-                    chain: ChainId::System(*environment),
+                    chain: ChainId::System(environment),
                     actor: AuditActor::Upkeep,
                     source: Source::UNKNOWN,
                     action: AuditAction::ExchangesRefused,
@@ -177,7 +164,22 @@ impl Inner {
                 },
             )?;
         }
-        self.commit(set, &mut Tries::default()).await
+        if set.audit.is_empty() {
+            return Ok(());
+        }
+        self.unanswered.push(set);
+        self.write_unanswered().await
+    }
+
+    /// Commits the counts that are on their way, those first that were so before.
+    async fn write_unanswered(&self) -> Result<(), Refusal> {
+        while let Some(set) = self.unanswered.first() {
+            let id = set.id;
+            // Nothing is expected of the store's records, so no other change comes first.
+            self.commit(set, &mut Tries::default()).await?;
+            self.unanswered.answered(id);
+        }
+        Ok(())
     }
 
     /// Forgets revocations of what is over. It stays over then, wherever the wall clock is set.

@@ -49,11 +49,6 @@ impl UsageCell {
             exchanges: self.exchanges.swap(0, Ordering::Relaxed),
         }
     }
-
-    fn give_back(&self, counts: UsageCounts) {
-        self.requests.fetch_add(counts.requests, Ordering::Relaxed);
-        self.exchanges.fetch_add(counts.exchanges, Ordering::Relaxed);
-    }
 }
 
 type Cells = HashMap<(DeveloperRef, KeyId), Arc<UsageCell>>;
@@ -88,15 +83,6 @@ impl Usage {
             true
         });
         merges
-    }
-
-    /// Puts counts back that could not be written.
-    pub(super) fn give_back(&self, merges: &[Merge]) {
-        for merge in merges {
-            if let Merge::Usage(row) = merge {
-                self.cell(&row.developer, row.key).give_back(row.counts);
-            }
-        }
     }
 
     pub(super) fn statistics(&self, cached_tokens: usize, revocations: usize) -> Statistics {
@@ -137,14 +123,6 @@ impl RefusedExchanges {
 
     pub(super) fn drain(&self) -> Refused {
         std::mem::take(&mut *self.lock())
-    }
-
-    pub(super) fn give_back(&self, drained: Refused) {
-        let mut refused = self.lock();
-        for (place, more) in drained {
-            let count = refused.entry(place).or_default();
-            *count = count.saturating_add(more);
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Refused> {

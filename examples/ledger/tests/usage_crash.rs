@@ -27,8 +27,7 @@ fn s1_a_kill_loses_at_most_the_last_counts_on_sqlite() {
 /// Uses a key until the process is killed, twice, and reads what was counted each time.
 fn use_it_and_kill(store: &str) {
     let folder = tempfile::tempdir().unwrap();
-    // A write that a slow machine does not answer in time may be counted twice: it is given all the time that it needs.
-    let start = || Server::start_with(folder.path(), &["--store", store, "--store-timeout", "60000"]);
+    let start = || Server::start_with(folder.path(), &["--store", store]);
     let mut server = start();
     let order = json!({"name": "Platypus Trading", "developer_id": "platypus"});
     let (status, answer) = server.call("POST", "/v1/sandbox", "", Some(&order));
