@@ -34,6 +34,7 @@ pub(crate) async fn commit(
     steps.extend(merges(statements, set));
     let chains = chains(set);
     steps.extend(chains.iter().map(|chain| Step::new(&statements.lock_head, chain_values(chain))));
+    steps.extend(set.pruned_at.map(|at| Step::new(&statements.set_pruned_at, vec![Value::at(at)])));
     // Last of the locks, since every announcement waits for it.
     steps.extend(count_up(statements, set));
 

@@ -31,6 +31,7 @@ pub(crate) struct Statements {
     pub(crate) count_up: String,
     pub(crate) meta: String,
     pub(crate) raise_meta: String,
+    pub(crate) set_pruned_at: String,
     pub(crate) insert_change: String,
     pub(crate) notify: String,
     pub(crate) change: String,
@@ -136,6 +137,7 @@ impl Statements {
                 "UPDATE {meta} SET feed_head = GREATEST(feed_head, $1), pruned_to = GREATEST(pruned_to, $2), \
                  pruned_at = GREATEST(pruned_at, $3) WHERE id = 1"
             ),
+            set_pruned_at: format!("UPDATE {meta} SET pruned_at = $1 WHERE id = 1"),
             insert_change: format!("INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4)"),
             notify: "SELECT pg_catalog.pg_notify($1, '')".to_owned(),
             change: format!("SELECT feed, audit FROM {changes} WHERE id = $1"),

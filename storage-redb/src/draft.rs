@@ -28,7 +28,7 @@ pub(crate) fn commit(tables: &Tables<'_>, set: ChangeSet) -> Result<(Writes, Com
     for merge in set.merge {
         draft.merge(merge, revision)?;
     }
-    let feed = draft.announce(set.at, set.feed)?;
+    let feed = draft.announce(set.at, set.feed, set.pruned_at)?;
     let audit = set.audit.into_iter().map(|event| draft.link(event)).collect::<Result<_, _>>()?;
     let committed = Committed { id: set.id, feed, audit };
     draft.mark(&change_ending(set.at, &id));
@@ -183,17 +183,20 @@ impl<'a, 'txn> Draft<'a, 'txn> {
         &mut self,
         at: UnixTime,
         announcements: Vec<(Announcement, UnixTime)>,
+        pruned_at: Option<UnixTime>,
     ) -> Result<Option<FeedPosition>, StoreError> {
-        if announcements.is_empty() {
+        let announces = !announcements.is_empty();
+        if !announces && pruned_at.is_none() {
             return Ok(None);
         }
         let mut meta = self.counters()?;
+        meta.pruned_at = pruned_at.unwrap_or(meta.pruned_at);
         for (announcement, ends_at) in announcements {
             meta.feed_head = FeedPosition(meta.feed_head.0.saturating_add(1));
             self.put_entry(&FeedEntry { position: meta.feed_head, at, ends_at, announcement })?;
         }
         self.put(Tree::Meta, COUNTERS.to_vec(), &meta);
-        Ok(Some(meta.feed_head))
+        Ok(announces.then_some(meta.feed_head))
     }
 
     fn put_entry(&mut self, entry: &FeedEntry) -> Result<(), StoreError> {

@@ -2,8 +2,8 @@
 
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{
-    Announcement, AuditDraft, AuditEvent, ChangeSet, Committed, FIRST_LINK, FeedEntry, FeedPosition, Merge, Pruned,
-    Record, RecordKey, Revision, Row, Stored, UnixTime, UsageRow,
+    AuditDraft, AuditEvent, ChangeSet, Committed, FIRST_LINK, FeedEntry, FeedPosition, Merge, Pruned, Record,
+    RecordKey, Revision, Row, Stored, UnixTime, UsageRow,
 };
 use rusqlite::Connection;
 
@@ -31,7 +31,7 @@ pub(crate) fn commit(db: &Connection, set: &ChangeSet) -> Result<Committed, Stor
     for merge in &set.merge {
         merged(db, merge, revision)?;
     }
-    let feed = announce(db, set.at, &set.feed)?;
+    let feed = announce(db, set)?;
     let audit = set.audit.iter().map(|draft| link(db, draft.clone())).collect::<Result<_, _>>()?;
     let committed = Committed { id: set.id, feed, audit };
     let change = Change { at: set.at, committed };
@@ -161,22 +161,19 @@ fn merged(db: &Connection, merge: &Merge, revision: Revision) -> Result<(), Stor
     }
 }
 
-fn announce(
-    db: &Connection,
-    at: UnixTime,
-    announcements: &[(Announcement, UnixTime)],
-) -> Result<Option<FeedPosition>, StoreError> {
-    if announcements.is_empty() {
+fn announce(db: &Connection, set: &ChangeSet) -> Result<Option<FeedPosition>, StoreError> {
+    if set.feed.is_empty() && set.pruned_at.is_none() {
         return Ok(None);
     }
     let mut counters = counters(db)?;
-    for (announcement, ends_at) in announcements {
+    counters.meta.pruned_at = set.pruned_at.unwrap_or(counters.meta.pruned_at);
+    for (announcement, ends_at) in &set.feed {
         let position = FeedPosition(counters.meta.feed_head.0.saturating_add(1));
         counters.meta.feed_head = position;
-        insert(db, &FeedEntry { position, at, ends_at: *ends_at, announcement: announcement.clone() })?;
+        insert(db, &FeedEntry { position, at: set.at, ends_at: *ends_at, announcement: announcement.clone() })?;
     }
     put(db, &counters)?;
-    Ok(Some(counters.meta.feed_head))
+    Ok((!set.feed.is_empty()).then_some(counters.meta.feed_head))
 }
 
 fn link(db: &Connection, draft: AuditDraft) -> Result<u64, StoreError> {

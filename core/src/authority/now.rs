@@ -43,6 +43,12 @@ impl Time {
         self.floor_at_start.fetch_max(millis(pruned_at).saturating_sub(passed), Ordering::Relaxed);
     }
 
+    /// The wall clock alone counts, until the floor is raised again.
+    pub(super) fn forget_floor(&self) {
+        let (wall, monotonic) = self.clock.both();
+        self.floor_at_start.store(millis(wall).saturating_sub(self.passed(monotonic)), Ordering::Relaxed);
+    }
+
     /// Milliseconds from the start to `monotonic`.
     fn passed(&self, monotonic: Duration) -> u64 {
         let passed = monotonic.saturating_sub(self.started).as_millis();

@@ -52,6 +52,9 @@ impl Authority {
     /// imported key is retired too: the host brings another one. Keys, developers and entities are not touched: `listed` is
     /// told each that is live, for somebody who knows to look through. `progress` is told after every page.
     ///
+    /// The instant of the last prune, before which it never is again, becomes the present by the host's clock. So this
+    /// is also the way back after a prune under a clock that ran far ahead.
+    ///
     /// # Errors
     /// [`Refusal::Fault`] if the store did not answer, or without a master key. Calling it again is safe.
     pub async fn restored(
@@ -61,6 +64,7 @@ impl Authority {
     ) -> Result<Restored, Refusal> {
         let inner = &self.inner;
         inner.secrets()?;
+        inner.time.forget_floor();
         // Before the change, whose own events are newer than the copy.
         let mut report = inner.list_live(listed, progress).await?;
         report.retired = inner.retire_everything(report.newest_event_at).await?;
@@ -111,7 +115,10 @@ impl Inner {
     async fn retire_everything(&self, newest_event_at: Option<UnixTime>) -> Result<Vec<SigningKeyId>, Refusal> {
         let mut tries = Tries::default();
         loop {
+            // Whoever read the feed has raised it again.
+            self.time.forget_floor();
             let mut set = self.new_set()?;
+            set.pruned_at = Some(set.at);
             let mut keys = self.store.signing_keys().await?;
             keys.retain(|(key, _)| key.state != SigningKeyState::Retired);
             let mut environments: BTreeSet<_> = self.config.environments.keys().copied().collect();

@@ -124,6 +124,7 @@ impl State {
         }
         set.remove.iter().for_each(|key| self.remove(&key.to_bytes()));
         set.merge.into_iter().for_each(|merge| self.merge(merge, revision));
+        self.meta.pruned_at = set.pruned_at.unwrap_or(self.meta.pruned_at);
         let announced =
             set.feed.into_iter().map(|(announcement, ends_at)| self.announce(set.at, announcement, ends_at));
         let feed = announced.last();

@@ -64,8 +64,8 @@ pub trait KeyStore: Debug + Send + Sync + 'static {
     async fn commit(&self, set: ChangeSet) -> Result<Committed, StoreError>;
 
     /// Removes at most `limit` rows that ended before `before` (not at it): announcements, ids of changes made more than
-    /// a day before it, and idempotency keys. Remembers the largest `before` that it was ever given ([`FeedPage::pruned_at`]), in the same
-    /// commit.
+    /// a day before it, and idempotency keys. Remembers the largest `before` that it was ever given ([`FeedPage::pruned_at`]; since
+    /// [`ChangeSet::pruned_at`], where a set had one), in the same commit.
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -161,6 +161,8 @@ pub struct ChangeSet {
     pub feed: Vec<(Announcement, UnixTime)>,
     /// Events, to be linked in this order.
     pub audit: Vec<AuditDraft>,
+    /// The instant that is the last prune's from now on, also where it is an earlier one: for a store that is put right by hand.
+    pub pruned_at: Option<UnixTime>,
 }
 
 impl ChangeSet {
@@ -177,6 +179,7 @@ impl ChangeSet {
             merge: Vec::new(),
             feed: Vec::new(),
             audit: Vec::new(),
+            pruned_at: None,
         }
     }
 

@@ -10,7 +10,9 @@ use latchbook_core::model::{Algorithm, AuditAction, ChainId, Rejection, RevokedB
 use latchbook_core::moving;
 use latchbook_core::token_issuer::{JwtIssuer, TokenIssuer};
 
-use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, rejection, revoked};
+use crate::support::{House, LIVE, SANDBOX, START, TestClock, TestStore, Upkeep, rejection, revoked};
+
+const YEAR: u64 = 31_556_952;
 
 fn copy_of(house: &House) -> Arc<MemoryStore> {
     let copy = Arc::new(MemoryStore::new());
@@ -147,4 +149,25 @@ fn s14_where_the_hosts_own_issuer_signs_every_epoch_is_raised() {
         assert_eq!(revoked(house.admit(token)), RevokedBy::Developer);
     }
     assert!(house.admit(&house.token(&ada)).is_ok() && house.admit(&house.token(&bob)).is_ok());
+}
+
+#[test]
+fn t1_what_was_pruned_under_a_clock_far_ahead_binds_nobody_once_the_store_is_restored() {
+    let house = House::new();
+    let acme = house.holder("acme");
+    let before = house.token(&acme);
+    house.clock.advance(75 * YEAR);
+    Upkeep::of(&house.authority).round();
+    let house = house.restarted(START + 60);
+    assert!(house.authority.now() >= UnixTime::from_seconds(START + 75 * YEAR), "what was pruned stays ended");
+    restore(&house);
+    assert_eq!(house.authority.now(), UnixTime::from_seconds(START + 60));
+    for house in [&house, &house.restarted(START + 61)] {
+        assert_eq!(rejection(house.admit(&before)), Rejection::UnknownSigningKey);
+        let token = house.token(&acme);
+        assert_eq!(house.admit(&token).unwrap().expires_at(), house.authority.now().plus(900));
+    }
+    // And from here on time does not go back any more.
+    let back = house.restarted(START);
+    assert_eq!(back.authority.now(), UnixTime::from_seconds(START + 60));
 }

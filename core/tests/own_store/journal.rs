@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,7 +51,7 @@ fn key_of(row: &Row) -> Vec<u8> {
 }
 
 impl Journal {
-    /// Writes a row as `scan` gives it. Counters only rise, so rows may come in any order.
+    /// Writes a row as `scan` gives it.
     fn put(&mut self, row: Row) {
         self.entry.0.push(row.clone());
         match &row {
@@ -63,8 +62,7 @@ impl Journal {
                 }
             }
             Row::Feed(entry) => self.count(StoreMeta { feed_head: entry.position, ..StoreMeta::default() }),
-            Row::Meta(meta) => return self.count(*meta),
-            Row::Usage(_) | Row::Audit(_) => {}
+            Row::Usage(_) | Row::Audit(_) | Row::Meta(_) => {}
         }
         self.rows.insert(key_of(&row), row);
     }
@@ -132,6 +130,9 @@ impl Journal {
             self.put(Row::Feed(FeedEntry { position, at: set.at, ends_at, announcement }));
             committed.feed = Some(position);
         }
+        if let Some(pruned_at) = set.pruned_at {
+            self.put(Row::Meta(StoreMeta { pruned_at, ..self.meta() }));
+        }
         for draft in set.audit {
             let newest_first = tagged(LIST, &Index::Audit(draft.chain.clone()).to_bytes());
             let (last, link) = match self.page(&newest_first, None, 1).rows.pop() {
@@ -175,24 +176,23 @@ impl Journal {
         let ended: Vec<_> = ended.chain(forgotten.map(|(id, _)| tagged(DONE, id.as_bytes()))).collect();
         let pruned = Pruned { removed: ended.len().min(limit), more: ended.len() > limit };
         ended.into_iter().take(limit).for_each(|key| self.remove(key));
-        self.put(Row::Meta(StoreMeta { pruned_at: before, ..StoreMeta::default() }));
+        self.put(Row::Meta(StoreMeta { pruned_at: self.meta().pruned_at.max(before), ..self.meta() }));
         pruned
     }
 
     /// A page looks at one row more than it gives, to know whether there is more.
     fn page(&self, prefix: &[u8], after: Option<&Position>, limit: usize) -> Page {
-        let start = [prefix, after.map_or(&[], |position| position.0.as_slice())].concat();
-        let start = if after.is_some() { Bound::Excluded(start) } else { Bound::Included(start) };
+        // With one more byte, a zero: the least place after it.
+        let first = after.map_or_else(Vec::new, |position| [position.0.as_slice(), &[0]].concat());
         let (mut page, mut last) = (Page::default(), None);
-        for (key, row) in self.rows.range((start, Bound::Unbounded)) {
+        for (key, row) in self.rows.range([prefix, &first].concat()..) {
             let Some(place) = key.strip_prefix(prefix) else { break };
             // The whole store is a page without a prefix, and gives a record once.
             if prefix.is_empty() && key.first() == Some(&LIST) && matches!(row, Row::Record(_)) {
                 continue;
             }
             if page.rows.len() == limit {
-                page.next = last;
-                break;
+                return Page { next: last, ..page };
             }
             page.rows.push(row.clone());
             last = Some(Position(place.to_vec()));
@@ -222,8 +222,7 @@ impl Journal {
         }
         let everything = journal.page(&[], None, usize::MAX).rows;
         journal.entry = (everything, Vec::new(), journal.done.values().cloned().collect());
-        journal.write(MAGIC)?;
-        journal.append()?;
+        journal.write(MAGIC).and_then(|()| journal.append())?;
         let renamed = fs::rename(&beside, &path).and_then(|()| File::open(folder)?.sync_all());
         renamed.map(|()| journal).map_err(StoreError::unavailable)
     }
@@ -324,7 +323,8 @@ impl KeyStore for JournalStore {
 
     async fn load(&self, rows: Vec<Row>) -> Result<(), StoreError> {
         self.with(|journal| {
-            rows.into_iter().for_each(|row| journal.put(row));
+            let raised = |row, to: StoreMeta| if let Row::Meta(row) = row { Row::Meta(to.raised_to(row)) } else { row };
+            rows.into_iter().for_each(|row| journal.put(raised(row, journal.meta())));
             Ok(())
         })
     }

@@ -97,6 +97,7 @@ checks! {
         several_merges_of_one_change_all_count, counts_stop_at_the_largest_number,
         counts_of_many_keys_and_days_add_up_from_many_at_once;
     prune: only_what_has_ended_goes, a_step_is_bounded_and_says_whether_there_is_more, the_instant_never_goes_back,
+        the_instant_goes_back_where_a_set_says_so,
         positions_stay_after_a_prune, ids_are_kept_for_a_day, ended_idempotency_keys_leave_their_list;
     copies: a_copy_holds_everything, a_copy_goes_on_where_the_first_left_off, a_step_of_loading_can_be_repeated,
         a_loaded_row_replaces_one_that_is_there;

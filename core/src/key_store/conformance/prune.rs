@@ -79,6 +79,26 @@ pub(super) async fn the_instant_never_goes_back(bench: Bench) -> Result<(), Prob
     Ok(())
 }
 
+pub(super) async fn the_instant_goes_back_where_a_set_says_so(bench: Bench) -> Result<(), Problem> {
+    bench.commit(&announcing(&bench, &[5, 500])?).await?;
+    bench.store.prune(UnixTime::MAX, 100).await?;
+    bench.commit(&announcing(&bench, &[600])?).await?;
+    for (announced, pruned_at) in [(&[][..], 300), (&[700], 200)] {
+        let mut change = announcing(&bench, announced)?;
+        change.pruned_at = Some(samples::at(pruned_at));
+        let committed = bench.commit(&change).await?;
+        same!(committed.feed.is_some(), !announced.is_empty());
+        let feed = bench.store.changes(FeedPosition(0), 10).await?;
+        same!((feed.pruned_to, feed.pruned_at), (FeedPosition(2), samples::at(pruned_at)));
+        same!(feed.head, FeedPosition(3 + announced.len() as u64));
+        // Once is enough: what is committed again says nothing new.
+        bench.store.prune(samples::at(pruned_at + 1), 1).await?;
+        same!(bench.commit(&change).await?, committed);
+        same!(bench.store.changes(FeedPosition(0), 1).await?.pruned_at, samples::at(pruned_at + 1));
+    }
+    Ok(())
+}
+
 pub(super) async fn positions_stay_after_a_prune(bench: Bench) -> Result<(), Problem> {
     bench.commit(&announcing(&bench, &[5, 5, 500])?).await?;
     bench.store.prune(samples::at(100), 100).await?;

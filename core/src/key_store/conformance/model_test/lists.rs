@@ -42,6 +42,7 @@ pub(super) struct Change {
     pub(super) uses: Vec<(Slot, UnixTime)>,
     pub(super) said: Vec<(Slot, u64, UnixTime)>,
     pub(super) events: Vec<(u8, String)>,
+    pub(super) pruned_at: Option<UnixTime>,
 }
 
 /// What is done with one record.
@@ -101,8 +102,10 @@ fn change() -> impl Strategy<Value = Change> {
     let uses = vec((slot(1), instant()), few());
     let said = vec((slot(6), number(), instant()), few());
     let events = vec((0..OWNERS + 2, text()), few());
-    (instant(), vec(act(), 0..4), counts, uses, said, events)
-        .prop_map(|(at, acts, counts, uses, said, events)| Change { at, acts, counts, uses, said, events })
+    let pruned_at = prop_oneof![9 => Just(None), 1 => instant().prop_map(Some)];
+    (instant(), vec(act(), 0..4), counts, uses, said, events, pruned_at).prop_map(
+        |(at, acts, counts, uses, said, events, pruned_at)| Change { at, acts, counts, uses, said, events, pruned_at },
+    )
 }
 
 fn act() -> impl Strategy<Value = Act> {

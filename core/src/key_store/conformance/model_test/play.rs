@@ -99,6 +99,7 @@ impl Pair {
         for (chain, subject) in &change.events {
             set.audit.push(samples::event(&pool::chain(*chain)?, subject));
         }
+        set.pruned_at = change.pruned_at;
         self.made.push(set.clone());
         self.commit(set).await
     }
