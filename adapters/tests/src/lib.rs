@@ -14,6 +14,7 @@
 )]
 
 mod answer;
+pub mod examples;
 pub mod extract;
 pub mod layer;
 mod log;
@@ -65,6 +66,7 @@ macro_rules! play_everywhere {
                 e11_a_token_of_another_environment_is_refused_by_the_route,
                 an_entity_context_checks_credential_environment_scope_and_entity_in_this_order,
                 separate_extractors_answer_in_the_order_of_arguments,
+                an_extractor_that_waits_answers_before_those_after_it,
                 l1_extractors_clone_and_print_without_the_token,
             }
             layer::{

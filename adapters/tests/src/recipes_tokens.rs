@@ -273,7 +273,7 @@ async fn play(open: Open, algorithm: Algorithm, want: (usize, usize, usize)) {
             println!("skipped over HTTP: {what}: HTTP trims a field's ends");
             continue;
         }
-        let answer = stage.get("/guarded", &token).await;
+        let answer = stage.get("/either", &token).await;
         let challenge = answer.challenge().unwrap_or_default();
         // Where the field's own syntax fails first, that is the answer; a server may refuse a field for its length.
         let stray = |part: &str| {
