@@ -7,6 +7,8 @@ pub use latchbook_http as http;
 pub use latchbook_http::Gate;
 pub use program::StoreUrl;
 
+#[cfg(feature = "actix")]
+pub use latchbook_actix as actix;
 #[cfg(feature = "axum")]
 pub use latchbook_axum as axum;
 #[cfg(feature = "postgres")]

@@ -3,52 +3,30 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
-use axum::http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderName};
+use axum::http::HeaderValue;
+use axum::http::header::{AUTHORIZATION, GetAll, HeaderName};
 use axum::http::request::Parts;
-use latchbook_http::Head;
+use latchbook_http::{Fields, Gate};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The parts of a head that the policy reads, found once.
-pub(crate) struct Fields<'a> {
-    // One credential is served and two are refused, so a third changes nothing.
-    authorization: [&'a [u8]; 2],
-    offered: usize,
-    forwarded_for: Vec<&'a [u8]>,
-    query: Option<&'a str>,
-    peer: Option<IpAddr>,
+/// The fields of `parts`. The peer is the socket's, known where the server was started with
+/// `into_make_service_with_connect_info::<SocketAddr>()`.
+pub(crate) fn fields(parts: &Parts, proxies: bool) -> Fields<'_> {
+    let forwarded_for = proxies.then(|| values(parts.headers.get_all(X_FORWARDED_FOR)));
+    Fields::new(values(parts.headers.get_all(AUTHORIZATION)), forwarded_for, parts.uri.query(), peer(parts))
 }
 
-impl<'a> Fields<'a> {
-    /// The fields of `parts`. The peer is the socket's, known where the server was started with
-    /// `into_make_service_with_connect_info::<SocketAddr>()`. `X-Forwarded-For` is looked for behind `proxies` alone.
-    pub(crate) fn of(parts: &'a Parts, proxies: bool) -> Self {
-        let mut authorization: [&[u8]; 2] = [&[]; 2];
-        let offered = authorization.iter_mut().zip(values(&parts.headers, AUTHORIZATION));
-        let offered = offered.map(|(slot, value)| *slot = value).count();
-        Self {
-            authorization,
-            offered,
-            forwarded_for: if proxies { values(&parts.headers, X_FORWARDED_FOR).collect() } else { Vec::new() },
-            query: parts.uri.query(),
-            peer: peer(parts),
-        }
-    }
-
-    /// The same, in the policy's words.
-    pub(crate) fn head(&self) -> Head<'_> {
-        Head {
-            authorization: self.authorization.get(..self.offered).unwrap_or_default(),
-            query: self.query,
-            peer: self.peer,
-            forwarded_for: &self.forwarded_for,
-        }
-    }
+/// `gate` as it answers the request of `parts`: its refusals show the request's id, where the host named a field for it
+/// and that came once.
+#[inline]
+pub(crate) fn for_request(gate: Gate, parts: &Parts) -> Gate {
+    gate.identified(|field| values(parts.headers.get_all(field)))
 }
 
-/// The values of a field, in the order they came.
-pub(crate) fn values(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(name).into_iter().map(|value| value.as_bytes())
+/// The bytes of a field's values, in the order they came.
+pub(crate) fn values<'a>(all: GetAll<'a, HeaderValue>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    all.into_iter().map(HeaderValue::as_bytes)
 }
 
 fn peer(parts: &Parts) -> Option<IpAddr> {
@@ -82,22 +60,22 @@ mod tests {
             ],
             "/path?entityId=%41&b",
         );
-        let fields = Fields::of(&parts, true);
-        let head = fields.head();
+        let found = fields(&parts, true);
+        let head = found.head();
         assert_eq!(head.authorization, [&b"Bearer \xff"[..], b"second"]);
         assert_eq!(head.forwarded_for, [&b"192.0.2.1"[..], b"192.0.2.2, 192.0.2.3"]);
         assert_eq!(head.query, Some("entityId=%41&b"));
         assert_eq!(head.peer, None);
-        assert!(Fields::of(&parts, false).head().forwarded_for.is_empty());
+        assert!(fields(&parts, false).head().forwarded_for.is_empty());
     }
 
     #[test]
     fn the_peer_is_the_sockets() {
         let mut parts = parts(&[], "/");
-        assert!(Fields::of(&parts, false).head().authorization.is_empty());
+        assert!(fields(&parts, false).head().authorization.is_empty());
         parts.extensions.insert(MockConnectInfo(SocketAddr::from(([192, 0, 2, 9], 1))));
-        assert_eq!(Fields::of(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 9])));
+        assert_eq!(fields(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 9])));
         parts.extensions.insert(ConnectInfo(SocketAddr::from(([192, 0, 2, 1], 1))));
-        assert_eq!(Fields::of(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 1])));
+        assert_eq!(fields(&parts, false).head().peer, Some(IpAddr::from([192, 0, 2, 1])));
     }
 }

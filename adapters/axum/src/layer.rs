@@ -9,14 +9,12 @@ use std::task::{Context, Poll};
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, Response};
-use latchbook_http::{Gate, Serves};
+use latchbook_http::{Gate, Serves, Serving};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::head::Fields;
+use crate::head::{fields, for_request};
 use crate::reply::respond;
-use crate::request_id::for_request;
-use crate::serving::Serving;
 
 /// Refuses every request without a valid token, of either kind, before what lies behind it runs: deny by default.
 ///
@@ -94,7 +92,7 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let gate = for_request(gate, &parts);
-            if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
+            if let Err(refused) = gate.principal(&fields(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))

@@ -1,18 +1,16 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 mod extract;
 mod head;
 mod layer;
 mod reply;
-mod request_id;
 mod routes;
-mod serving;
 
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
 pub use latchbook_core::model::{AnyOf, AnyScope};
 pub use latchbook_core::scopes;
-pub use latchbook_http::Gate;
+pub use latchbook_http::{AnyEnvironment, Gate, Home, Sandboxed, Serving};
 pub use layer::{Guarded, RequirePrincipal, require_principal};
 pub use reply::Refused;
 pub use routes::routes;
-pub use serving::{AnyEnvironment, Home, Sandboxed, Serving};

@@ -1,6 +1,5 @@
 //! The routes of the wire contract, mounted on a router.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,13 +11,12 @@ use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use latchbook_core::authority::Refusal;
-use latchbook_core::model::Rejection;
-use latchbook_http::{Endpoint, Gate, Reply, endpoints, method_not_allowed, payload_too_large};
+use latchbook_http::{
+    Endpoint, Gate, Reply, allowed_methods, body_cut_off, endpoints_by_path, method_not_allowed, payload_too_large,
+};
 
-use crate::head::{Fields, values};
+use crate::head::{fields, for_request, values};
 use crate::reply::respond;
-use crate::request_id::for_request;
 
 /// Every route of the wire contract that `gate` offers, for [`Router::merge`] or [`Router::nest`].
 ///
@@ -32,11 +30,8 @@ pub fn routes<S>(gate: &Gate) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let mut paths: BTreeMap<&'static str, Vec<Endpoint>> = BTreeMap::new();
-    for endpoint in endpoints(gate) {
-        paths.entry(endpoint.path).or_default().push(endpoint);
-    }
-    paths.into_iter().fold(Router::new(), |router, (path, endpoints)| router.route(path, methods(gate, endpoints)))
+    let paths = endpoints_by_path(gate).into_iter();
+    paths.fold(Router::new(), |router, (path, endpoints)| router.route(path, methods(gate, endpoints)))
 }
 
 /// The endpoints of one path, and 405 for every other method.
@@ -44,7 +39,7 @@ fn methods<S>(gate: &Gate, endpoints: Vec<Endpoint>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let allow = allowed(&endpoints);
+    let allow = allowed_methods(&endpoints);
     let refusing = gate.clone();
     let refused = MethodRouter::new().fallback(move |request: Request| {
         let (parts, _) = request.into_parts();
@@ -55,12 +50,6 @@ where
         let (filter, gate, endpoint) = (filter(endpoint.method), gate.clone(), Arc::new(endpoint));
         methods.on(filter, move |request: Request| answer(gate, endpoint, request))
     })
-}
-
-/// The value of `Allow`: GET is HEAD too.
-fn allowed(endpoints: &[Endpoint]) -> String {
-    let methods = endpoints.iter().map(|endpoint| if endpoint.method == "GET" { "GET, HEAD" } else { endpoint.method });
-    methods.collect::<Vec<_>>().join(", ")
 }
 
 fn filter(method: &str) -> MethodFilter {
@@ -77,8 +66,8 @@ async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Respon
         Err(reply) => return respond(reply),
     };
     let parameter = parameter(&mut parts, endpoint.path).await;
-    let fields = Fields::of(&parts, gate.trusts_proxies());
-    let idempotency_key: Vec<&[u8]> = values(&parts.headers, "idempotency-key").collect();
+    let fields = fields(&parts, gate.trusts_proxies());
+    let idempotency_key: Vec<&[u8]> = values(parts.headers.get_all("idempotency-key")).collect();
     let request = latchbook_http::Request {
         head: fields.head(),
         parameter: parameter.as_deref(),
@@ -100,10 +89,7 @@ async fn read(gate: &Gate, body: Body, longest: usize) -> Result<Bytes, Reply> {
     match Limited::new(body, longest).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(payload_too_large(gate)),
-        Err(_) => {
-            let message = "the body could not be read to its end; send it whole";
-            Err(gate.refuse(&Refusal::Rejected(Rejection::InvalidRequest { message })))
-        }
+        Err(_) => Err(body_cut_off(gate)),
     }
 }
 

@@ -117,6 +117,27 @@ impl Gate {
         Self { request_id: RequestId::parse(id), ..self }
     }
 
+    /// The same, where the id is looked for in the values of the field that the host named: `values` finds those of a
+    /// field. Nothing is looked for where it named none.
+    #[must_use]
+    #[inline]
+    pub fn identified<'a, V: Iterator<Item = &'a [u8]>>(self, values: impl FnOnce(&str) -> V) -> Self {
+        if self.policy.request_id_field.is_none() { self } else { self.with_id_in(values) }
+    }
+
+    // Apart, so that a host without ids pays for a look at one flag.
+    #[cold]
+    fn with_id_in<'a, V: Iterator<Item = &'a [u8]>>(self, values: impl FnOnce(&str) -> V) -> Self {
+        let id = self.policy.request_id_field.as_deref().and_then(|field| {
+            let mut found = values(field);
+            found.next().filter(|_| found.next().is_none())
+        });
+        match id {
+            Some(id) => self.with_request_id(id),
+            None => self,
+        }
+    }
+
     /// Who may open a sandbox.
     #[must_use]
     pub fn sandbox(self, access: SandboxAccess) -> Self {

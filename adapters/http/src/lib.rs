@@ -1,9 +1,12 @@
 //! latchbook's wire contract without a framework: the parts of a request in, the whole reply out.
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 mod challenge;
 pub mod credential;
 mod endpoints;
+mod extractors;
+mod fields;
 mod gate;
 pub mod instant;
 mod json;
@@ -16,12 +19,20 @@ mod reply;
 mod request;
 mod request_id;
 mod serves;
+mod serving;
 mod source;
 
 pub use challenge::RealmError;
-pub use endpoints::{Endpoint, Group, endpoints, internal_error, method_not_allowed, not_found, payload_too_large};
+pub use endpoints::{
+    Endpoint, Group, allowed_methods, body_cut_off, endpoints, endpoints_by_path, gate_missing, internal_error,
+    method_not_allowed, not_found, payload_too_large,
+};
+#[doc(hidden)]
+pub use extractors::parts;
+pub use fields::Fields;
 pub use gate::{Gate, SandboxAccess};
 pub use problem::{RejectBody, Rejected};
 pub use reply::Reply;
 pub use request::{Head, Request};
 pub use serves::Serves;
+pub use serving::{AnyEnvironment, Home, Sandboxed, Serving};

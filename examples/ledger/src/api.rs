@@ -19,6 +19,12 @@ use crate::request::{Invalid, Members, PageRequest, is_json, parameter};
 /// How many posted transactions are read at a time for a report.
 const CHUNK: usize = 1000;
 
+/// Longest body of a route here, in bytes.
+pub const MAX_BODY: usize = 65_536;
+
+/// What the pings answer.
+pub const PONG: &str = r#"{"pong": true}"#;
+
 /// The ledger behind the guard.
 #[derive(Clone, Debug)]
 pub struct Api {

@@ -7,7 +7,9 @@ pub mod certificate;
 pub mod instant;
 pub mod money;
 pub mod posted;
+pub mod program;
 pub mod request;
+pub mod signals;
 pub mod start;
 
 latchbook::scopes! {

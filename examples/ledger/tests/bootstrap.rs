@@ -17,6 +17,8 @@ use latchbook_ledger::scopes;
 use serde_json::{Value, json};
 use support::{Server, listing, program, refused_in, refused_store, text};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 const ARGUMENTS: [&str; 2] = ["--bootstrap", "first.json"];
 
 /// The file, as text and as JSON.

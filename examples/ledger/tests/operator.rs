@@ -20,6 +20,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{Server, latchbook, program, text};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 1;
 const SCOPES: &str = "ledger:read ledger:write";

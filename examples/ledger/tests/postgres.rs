@@ -20,6 +20,8 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Server, program, refused_in, text};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 1;
 

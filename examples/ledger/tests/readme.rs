@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use support::{Server, program_on};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 const README: &str = include_str!("../../../README.md");
 
 /// What comes after the comment that begins with `mark`.

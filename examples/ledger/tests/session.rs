@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::{Server, text, try_call};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 struct Opened {
     key: String,
     token: String,

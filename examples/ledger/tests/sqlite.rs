@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Server, refused_in, text};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 const STORE: [&str; 2] = ["--store", "sqlite:data/auth.db"];
 /// How old revocation knowledge may be here, in seconds.
 const BOUND: u64 = 1;

@@ -11,6 +11,8 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use redb::{Database, TableDefinition};
 use support::{Server, assert_one_line, fails, listing, program, program_on, refused_in, refused_store, set_up};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 #[test]
 fn arguments_that_cannot_work_make_nothing() {
     let folder = tempfile::tempdir().unwrap();

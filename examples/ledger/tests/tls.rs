@@ -19,6 +19,8 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use support::{Server, program_on, read_answer, request};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 /// A program that serves TLS, and the certificate to trust.
 struct Secured {
     server: Server,

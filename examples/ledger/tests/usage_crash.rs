@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Server, text, try_call};
 
+const PROGRAM: &str = support::LEDGER_AXUM;
+
 /// The stated bound is one second; the rest is for machines that are busy with other tests.
 const BOUND: Duration = Duration::from_secs(4);
 const WORKERS: usize = 3;

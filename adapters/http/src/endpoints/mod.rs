@@ -9,11 +9,16 @@ mod usage;
 mod well_known;
 mod whoami;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use failure::Failure;
+use latchbook_core::authority::Refusal;
+use latchbook_core::model::Rejection;
 
+use crate::problem::{self, Rejected};
 use crate::refusal::Answer;
+use crate::reply::{content_type, no_store};
 use crate::{Gate, Reply, Request, SandboxAccess};
 
 /// A route, to be mounted by an adapter for any framework.
@@ -108,6 +113,23 @@ pub fn endpoints(gate: &Gate) -> Vec<Endpoint> {
     ROUTES.iter().copied().filter(|endpoint| sandboxes || endpoint.group != Group::Sandbox).collect()
 }
 
+/// The same, by path: a path is mounted once, with every method that it has.
+#[must_use]
+pub fn endpoints_by_path(gate: &Gate) -> BTreeMap<&'static str, Vec<Endpoint>> {
+    let mut paths: BTreeMap<&'static str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints(gate) {
+        paths.entry(endpoint.path).or_default().push(endpoint);
+    }
+    paths
+}
+
+/// The value of `Allow` for a path with these endpoints: GET is HEAD too.
+#[must_use]
+pub fn allowed_methods(endpoints: &[Endpoint]) -> String {
+    let methods = endpoints.iter().map(|endpoint| if endpoint.method == "GET" { "GET, HEAD" } else { endpoint.method });
+    methods.collect::<Vec<_>>().join(", ")
+}
+
 impl Endpoint {
     /// Answers `request`, which came by this endpoint's method and path.
     pub fn call<'a>(&self, gate: &'a Gate, request: Request<'a>) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
@@ -147,10 +169,26 @@ pub fn payload_too_large(gate: &Gate) -> Reply {
     gate.reply(&Answer::payload_too_large())
 }
 
+/// 400, for a body that broke off.
+#[must_use]
+pub fn body_cut_off(gate: &Gate) -> Reply {
+    let message = "the body could not be read to its end; send it whole";
+    gate.refuse(&Refusal::Rejected(Rejection::InvalidRequest { message }))
+}
+
 /// 500, for a server that is not set up rightly. The log must say what is missing; this does not.
 #[must_use]
 pub fn internal_error(gate: &Gate) -> Reply {
     gate.reply(&Answer::internal_error())
+}
+
+/// The same where there is no gate, and so no policy that the reply could follow.
+#[must_use]
+pub fn gate_missing() -> Reply {
+    let Answer { status, error, message, .. } = Answer::internal_error();
+    let rejected = Rejected { status, error, message: &message, request_id: None, retry_after: None };
+    let headers = vec![content_type(problem::CONTENT_TYPE), no_store()];
+    Reply { status, headers, body: problem::print(&rejected) }
 }
 
 /// 404, the same as for a thing that is not there.

@@ -10,6 +10,9 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+/// The reference programs. Every test crate names the one that it plays as its `PROGRAM`.
+pub const LEDGER_AXUM: &str = env!("CARGO_BIN_EXE_ledger-axum");
+
 /// The program, to be started in `folder` on a free port and without limits.
 pub fn program(folder: &Path) -> Command {
     let mut command = program_on(folder, "127.0.0.1:0");
@@ -19,7 +22,7 @@ pub fn program(folder: &Path) -> Command {
 
 /// The program, to be started in `folder` on the port `listen`, without what the tester's environment says.
 pub fn program_on(folder: &Path, listen: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ledger-axum"));
+    let mut command = Command::new(crate::PROGRAM);
     command.current_dir(folder).args(["--listen", listen]);
     for variable in ["LATCHBOOK_MASTER_KEY", "LATCHBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
         command.env_remove(variable);
@@ -29,7 +32,7 @@ pub fn program_on(folder: &Path, listen: &str) -> Command {
 
 /// `latchbook`, whose package is built with this one's in a test of the whole workspace, and here where it was not.
 pub fn latchbook() -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_ledger-axum")).with_file_name("latchbook");
+    let program = Path::new(crate::PROGRAM).with_file_name("latchbook");
     if !program.exists() {
         let target = program.ancestors().nth(2).unwrap();
         let mut build = Command::new(env!("CARGO"));
@@ -171,7 +174,11 @@ pub fn fails(command: &mut Command, says: &[&str]) {
 
 /// What people read is one line, and is no Rust.
 pub fn assert_one_line(stderr: &str) {
-    assert!(stderr.starts_with("ledger-axum: ") && stderr.ends_with('\n') && stderr.lines().count() == 1, "{stderr}");
+    let name = Path::new(crate::PROGRAM).file_stem().and_then(|name| name.to_str()).unwrap();
+    assert!(
+        stderr.starts_with(&format!("{name}: ")) && stderr.ends_with('\n') && stderr.lines().count() == 1,
+        "{stderr}"
+    );
     assert!(!stderr.contains("panicked") && !stderr.contains("Error") && !stderr.contains("Some("), "{stderr}");
 }
 

@@ -18,3 +18,5 @@ mod postgres;
 #[path = "../support/mod.rs"]
 mod support;
 mod trio;
+
+const PROGRAM: &str = support::LEDGER_AXUM;

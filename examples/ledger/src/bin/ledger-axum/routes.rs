@@ -10,15 +10,12 @@ use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
+use latchbook::Source;
 use latchbook::axum::{AnyEnvironment, EntityContext, Gate, MaybeEntity, Principal, Refused, RequireScope, Sandboxed};
-use latchbook::http::{Head, Reply, method_not_allowed, not_found, payload_too_large};
-use latchbook::model::{EntitiesManage, Rejection};
-use latchbook::{Refusal, Source};
-use latchbook_ledger::api::Api;
+use latchbook::http::{Head, Reply, body_cut_off, method_not_allowed, not_found, payload_too_large};
+use latchbook::model::EntitiesManage;
+use latchbook_ledger::api::{Api, MAX_BODY, PONG};
 use latchbook_ledger::scopes::{LedgerRead, LedgerWrite};
-
-/// Longest body of a route here, in bytes.
-const MAX_BODY: usize = 65_536;
 
 /// What handlers and extractors share.
 #[derive(Clone)]
@@ -42,7 +39,7 @@ pub(crate) fn router(api: Api) -> Router {
     };
     let missing = gate.clone();
     Router::new()
-        .route("/ping", only(get(async || PONG), "GET, HEAD"))
+        .route("/ping", only(get(async || pong()), "GET, HEAD"))
         .route("/healthz", only(get(async |State(App(api))| respond(api.health().await)), "GET, HEAD"))
         .route("/metrics", only(get(async |State(App(api))| respond(api.metrics())), "GET, HEAD"))
         .route("/v1/live/ping", only(get(live_ping), "GET, HEAD"))
@@ -58,16 +55,18 @@ pub(crate) fn router(api: Api) -> Router {
         .with_state(App(api))
 }
 
-const PONG: ([(&str, &str); 1], &str) = ([("content-type", "application/json")], r#"{"pong": true}"#);
+fn pong() -> Response {
+    ([(CONTENT_TYPE, "application/json")], PONG).into_response()
+}
 
 type Reading = EntityContext<LedgerRead, AnyEnvironment>;
 
 async fn live_ping(_: Principal) -> Response {
-    PONG.into_response()
+    pong()
 }
 
 async fn sandbox_ping(_: Principal<Sandboxed>) -> Response {
-    PONG.into_response()
+    pong()
 }
 
 async fn transactions(entity: Reading, State(App(api)): State<App>, RawQuery(query): RawQuery) -> Response {
@@ -146,8 +145,7 @@ fn whole(api: &Api, body: Result<Bytes, BytesRejection>) -> Result<Bytes, Reply>
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return payload_too_large(&api.gate);
         }
-        let message = "the body could not be read to its end; send it whole";
-        api.gate.refuse(&Refusal::from(Rejection::InvalidRequest { message }))
+        body_cut_off(&api.gate)
     })
 }
 

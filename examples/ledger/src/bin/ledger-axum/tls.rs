@@ -11,8 +11,6 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long one handshake may take.
-const LONGEST: Duration = Duration::from_secs(10);
 /// How many may run at once; half of the file descriptors that a process usually has.
 const MOST: usize = 512;
 
@@ -20,14 +18,15 @@ const MOST: usize = 512;
 pub(crate) struct Handshakes {
     acceptor: TlsAcceptor,
     most: usize,
+    longest: Duration,
     /// Oldest first. A sender that is dropped ends its handshake.
     running: VecDeque<oneshot::Sender<Infallible>>,
 }
 
 impl Handshakes {
-    /// Handshakes by `config`; none runs yet.
-    pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
-        Self { acceptor: TlsAcceptor::from(config), most: MOST, running: VecDeque::new() }
+    /// Handshakes by `config`, each of which may take as long as `longest`; none runs yet.
+    pub(crate) fn new(config: Arc<ServerConfig>, longest: Duration) -> Self {
+        Self { acceptor: TlsAcceptor::from(config), most: MOST, longest, running: VecDeque::new() }
     }
 
     /// One more handshake, to be awaited in a task of its own; `None` if it came to nothing. Where too many run, the
@@ -44,7 +43,7 @@ impl Handshakes {
         }
         let (running, displaced) = oneshot::channel();
         self.running.push_back(running);
-        let handshake = tokio::time::timeout(LONGEST, self.acceptor.accept(stream));
+        let handshake = tokio::time::timeout(self.longest, self.acceptor.accept(stream));
         async move {
             tokio::select! {
                 ended = handshake => match ended {
@@ -75,7 +74,7 @@ mod tests {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
-        Handshakes { most, ..Handshakes::new(Arc::new(config)) }
+        Handshakes { most, ..Handshakes::new(Arc::new(config), Duration::from_secs(10)) }
     }
 
     #[tokio::test(start_paused = true)]

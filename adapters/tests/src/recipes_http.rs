@@ -1,26 +1,14 @@
 //! The published recipes of hostile requests, sent byte for byte over a real socket.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
-
-mod support;
-
 use std::collections::HashMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
-use axum::routing::{get, post};
-use latchbook_axum::{AnyEnvironment, Gate, Home, MaybeEntity, RequireScope, Sandboxed, routes};
 use latchbook_core::authority::Actor;
 use latchbook_core::check::{Brand, print_key_text};
-use latchbook_core::model::{AnyScope, KeyId, SecretText, Source};
+use latchbook_core::model::{KeyId, SecretText, Source};
+use latchbook_http::Gate;
 use serde_json::{Value, json};
 
-use support::log::Log;
-use support::scopes::LedgerWrite;
-use support::wire::{Raw, serve};
-use support::{Answer, Holder, LIVE, SANDBOX, World, vectors};
+use crate::{Answer, Holder, LIVE, Log, Open, Raw, Runs, SANDBOX, Stage, World, vectors};
 
 /// Every path that exchanges a key for a token.
 const EXCHANGE_PATHS: [&str; 5] = [
@@ -31,38 +19,16 @@ const EXCHANGE_PATHS: [&str; 5] = [
     "/v1/auth/entity-token",
 ];
 
-/// The server that the recipes ask for, and how often its guarded handlers ran.
-fn server(gate: &Gate) -> (Router, Arc<AtomicUsize>) {
-    fn entity<E>(found: &MaybeEntity<AnyScope, E>) -> String {
-        found.entity().map_or_else(String::new, |entity| entity.entity_id().to_string())
-    }
-    let runs = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&runs);
-    let guarded = move |found: MaybeEntity<AnyScope, AnyEnvironment>| async move {
-        counted.fetch_add(1, Ordering::SeqCst);
-        entity(&found)
-    };
-    let router = Router::new()
-        .route("/guarded", get(guarded.clone()).post(guarded))
-        .route("/guarded/write", post(|_: RequireScope<LedgerWrite>| async { "written" }))
-        .route("/live/guarded", get(|found: MaybeEntity<AnyScope, Home>| async move { entity(&found) }))
-        .route("/sandbox/guarded", get(|found: MaybeEntity<AnyScope, Sandboxed>| async move { entity(&found) }))
-        .route("/open", get(|| async { "open" }))
-        .merge(routes(gate))
-        .with_state(gate.clone());
-    (router, runs)
-}
-
 struct Cast {
     world: World,
     acme: Holder,
     other: Holder,
-    server: SocketAddr,
-    runs: Arc<AtomicUsize>,
+    stage: Stage,
+    runs: Runs,
     places: HashMap<&'static str, String>,
 }
 
-async fn cast() -> Cast {
+async fn cast(open: Open) -> Cast {
     let world = World::open().await;
     let acme = world.holder(LIVE, "acme").await;
     let other = world.holder(LIVE, "other").await;
@@ -88,8 +54,9 @@ async fn cast() -> Cast {
         ("entity_none", "ent_none".to_owned()),
         ("entity_sandbox", "ent_sandbox".to_owned()),
     ]);
-    let (router, runs) = server(&Gate::new(world.authority.clone()));
-    Cast { world, acme, other, server: serve(router), runs, places }
+    let runs = Runs::default();
+    let stage = open(Gate::new(world.authority.clone()), runs.clone()).await;
+    Cast { world, acme, other, stage, runs, places }
 }
 
 impl Cast {
@@ -182,20 +149,19 @@ fn assert_check(words: &str, answer: &Answer, ran: bool, what: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_recipe_gets_the_status_the_code_and_the_challenge_that_it_asks_for() {
+pub async fn every_recipe_gets_the_status_the_code_and_the_challenge_that_it_asks_for(open: Open) {
     let Some(file) = vectors::read("own/http_requests.json") else { return };
     let log = Log::capture();
-    let cast = cast().await;
+    let cast = cast(open).await;
     let recipes = file["requests"].as_array().expect("a list");
     let mut pairs: HashMap<&str, Vec<Answer>> = HashMap::new();
     let mut played = 0;
     for recipe in recipes {
         let exchanges = recipe["path"] == "{{exchange_path}}";
         for path in if exchanges { &EXCHANGE_PATHS[..] } else { &EXCHANGE_PATHS[..1] } {
-            let runs = cast.runs.load(Ordering::SeqCst);
-            let answer = cast.request(recipe, path).send(cast.server).await;
-            let ran = cast.runs.load(Ordering::SeqCst) != runs;
+            let runs = cast.runs.so_far();
+            let answer = cast.stage.send(cast.request(recipe, path)).await;
+            let ran = cast.runs.so_far() != runs;
             let what = format!("{} {} {}: {answer:.300?}", recipe["id"], recipe["row"], recipe["name"]);
             let status = Value::from(answer.status.as_u16());
             let allowed = recipe["status"].as_array().map_or(recipe["status"] == status, |any| any.contains(&status));
@@ -234,12 +200,10 @@ async fn every_recipe_gets_the_status_the_code_and_the_challenge_that_it_asks_fo
     assert!(log.contains("refused"), "nothing was logged");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn e2_an_entity_out_of_reach_and_one_that_is_not_there_get_the_same_bytes() {
-    let cast = cast().await;
-    let ask = |entity: &str| {
-        let bearer = format!("Bearer {}", cast.places["token_unscoped"]);
-        Raw::new("GET", &format!("/guarded?entityId={entity}")).field("Authorization", bearer).send(cast.server)
+pub async fn e2_an_entity_out_of_reach_and_one_that_is_not_there_get_the_same_bytes(open: Open) {
+    let cast = cast(open).await;
+    let ask = async |entity: &str| {
+        cast.stage.get(&format!("/guarded?entityId={entity}"), &cast.places["token_unscoped"]).await
     };
     let anothers = ask("ent_other").await;
     assert_eq!(anothers.verdict(), (403, "entity_forbidden".into()));
@@ -255,9 +219,8 @@ async fn e2_an_entity_out_of_reach_and_one_that_is_not_there_get_the_same_bytes(
     assert_eq!(ask("ent_b").await, anothers, "E15");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn k1_k2_k3_e12_every_failed_exchange_gets_the_same_bytes() {
-    let cast = cast().await;
+pub async fn k1_k2_k3_e12_every_failed_exchange_gets_the_same_bytes(open: Open) {
+    let cast = cast(open).await;
     let (world, acme) = (&cast.world, &cast.acme);
     let host = Actor::Host;
     let brand = Brand::default();
@@ -299,13 +262,13 @@ async fn k1_k2_k3_e12_every_failed_exchange_gets_the_same_bytes() {
         ("10 KiB", "acme", SecretText::new("a".repeat(10 << 10))),
     ];
     for path in EXCHANGE_PATHS {
-        let ask = |developer: &str, key: &SecretText| {
+        let ask = async |developer: &str, key: &SecretText| {
             let key = key.expose();
             let body = match path {
                 "/v1/auth/tokens" => json!({"userType": "developer", "id": developer, "apiKey": key}),
                 _ => json!({"developerId": developer, "apiKey": key, "entityId": "ent_a"}),
             };
-            Raw::new("POST", path).json(&body).send(cast.server)
+            cast.stage.send(Raw::new("POST", path).json(&body)).await
         };
         let let_in = ask("acme", &acme.text).await;
         assert_eq!((let_in.status.as_u16(), let_in.header("cache-control")), (200, Some("no-store")), "{path}");

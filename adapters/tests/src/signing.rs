@@ -9,7 +9,7 @@ use latchbook_core::model::{Algorithm, PublicKey, SecretText};
 use serde_json::json;
 
 /// A fresh key and its PEM. An RSA key is made by openssl, since nothing here can generate one.
-pub fn pair(algorithm: Algorithm) -> (SigningPair, SecretText) {
+pub(crate) fn pair(algorithm: Algorithm) -> (SigningPair, SecretText) {
     let pem = match algorithm {
         Algorithm::EdDsa | Algorithm::Es256 => {
             let (_, der) = SigningPair::generate(algorithm).expect("a key");
@@ -28,7 +28,7 @@ pub fn pair(algorithm: Algorithm) -> (SigningPair, SecretText) {
 }
 
 /// Whether a key of this algorithm can be made here.
-pub fn can_make(algorithm: Algorithm) -> bool {
+pub(crate) fn can_make(algorithm: Algorithm) -> bool {
     algorithm != Algorithm::Rs256 || openssl(&["version"]).is_some()
 }
 
@@ -40,7 +40,7 @@ fn openssl(arguments: &[&str]) -> Option<String> {
 }
 
 /// The public key as raw bytes (RSA: as RSAPublicKey, RFC 8017 §A.1.1), and as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-pub fn public_forms(key: &PublicKey) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn public_forms(key: &PublicKey) -> (Vec<u8>, Vec<u8>) {
     let (raw, algorithm): (Vec<u8>, &[u8]) = match key {
         PublicKey::Ed25519(raw) => (raw.to_vec(), b"\x06\x03\x2b\x65\x70"),
         PublicKey::P256(raw) => {
@@ -57,7 +57,7 @@ pub fn public_forms(key: &PublicKey) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// The public key as a JWK without a `kid` (RFC 7517 §4).
-pub fn jwk(key: &PublicKey) -> String {
+pub(crate) fn jwk(key: &PublicKey) -> String {
     let text = |bytes: &[u8]| BASE64URL.encode(bytes);
     match key {
         PublicKey::Ed25519(x) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(x)}),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// The JSON of `name`, or `None` where the vectors are absent; then it says so.
-pub fn read(name: &str) -> Option<Value> {
+pub(crate) fn read(name: &str) -> Option<Value> {
     let folder = std::env::var_os("LATCHBOOK_VECTORS").map_or_else(beside_the_workspace, PathBuf::from);
     if !folder.is_dir() {
         println!("skipped: no vectors at {}", folder.display());

@@ -1,24 +1,12 @@
-//! HTTP as bytes over a real socket: a server in the background, and a client that sends exactly what it is told.
+//! A request as bytes, and a client that sends exactly those over a real socket.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::Answer;
-
-/// Serves `app` until the runtime ends; answers where.
-pub fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.set_nonblocking(true).expect("a socket");
-    let address = listener.local_addr().expect("an address");
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
-    address
-}
+use crate::Answer;
 
 /// A request as it goes over the wire: field values are bytes, the target is sent undecoded.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +15,8 @@ pub struct Raw {
     pub target: String,
     pub fields: Vec<(String, Vec<u8>)>,
     pub body: Option<Vec<u8>>,
+    /// Whose address the request comes from, where it is played in process.
+    pub peer: Option<SocketAddr>,
 }
 
 impl Raw {
@@ -37,6 +27,10 @@ impl Raw {
     pub fn field(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.fields.push((name.to_owned(), value.into()));
         self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.field("Authorization", format!("Bearer {token}"))
     }
 
     pub fn json(self, body: &serde_json::Value) -> Self {
@@ -80,7 +74,8 @@ impl Raw {
         for (name, value) in &self.fields {
             put(name, value);
         }
-        if let Some(body) = &self.body {
+        let chunked = self.fields.iter().any(|(name, _)| name == "Transfer-Encoding");
+        if let Some(body) = self.body.as_ref().filter(|_| !chunked) {
             put("Content-Length", body.len().to_string().as_bytes());
         }
         bytes.extend_from_slice(b"\r\n");

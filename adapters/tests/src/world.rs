@@ -1,27 +1,9 @@
-//! What the tests share: an authority in memory with developers, entities and keys, and a clock that the test moves.
-
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests; each binary uses its own part of this"
-)]
-
-pub mod log;
-pub mod signing;
-pub mod vectors;
-pub mod wire;
+//! An authority in memory with developers, entities and keys, and a clock that the test moves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Request, StatusCode};
 use latchbook_core::Authority;
 use latchbook_core::authority::{Actor, AuthorityBuilder, Exchange, Limits, NewEntity};
 use latchbook_core::check::NewKey;
@@ -32,10 +14,8 @@ use latchbook_core::model::{
     UnixTime,
 };
 use latchbook_core::seal::MasterKey;
-use serde_json::Value;
-use tower::ServiceExt as _;
 
-latchbook_axum::scopes! {
+latchbook_core::scopes! {
     /// The scopes of the tests.
     pub mod scopes {
         /// Read.
@@ -158,84 +138,4 @@ impl Clock for TestClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         self.system.sleep(duration)
     }
-}
-
-/// An answer, whole.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).expect("a text")
-    }
-
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    /// The problem's code, or the empty text.
-    pub fn code(&self) -> String {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        body.get("error").and_then(Value::as_str).unwrap_or_default().to_owned()
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("a printable field"))
-    }
-
-    pub fn challenge(&self) -> Option<&str> {
-        self.header("www-authenticate")
-    }
-
-    /// Status and code, for tables.
-    pub fn verdict(&self) -> (u16, String) {
-        (self.status.as_u16(), self.code())
-    }
-}
-
-/// Sends `request` through `app`, in process.
-pub async fn send(app: &Router, request: Request<Body>) -> Answer {
-    let response = app.clone().oneshot(request).await.expect("infallible");
-    let (parts, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
-    Answer { status: parts.status, headers: parts.headers, body }
-}
-
-pub fn request(method: &str, target: &str, token: Option<&str>) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(target);
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
-    request.body(Body::empty()).expect("a request")
-}
-
-pub async fn get(app: &Router, target: &str, token: &str) -> Answer {
-    send(app, request("GET", target, Some(token))).await
-}
-
-/// Refusal: status, code and challenge, as the contract has them for a code that is no 400 about the credential.
-pub fn assert_refused(answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.verdict(), (status, code.to_owned()), "{answer:?}");
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
-    let error = match (status, code) {
-        (401, "missing_credentials") => None,
-        (401, _) => Some("invalid_token"),
-        (403, _) => Some("insufficient_scope"),
-        _ => {
-            assert_eq!(answer.challenge(), None, "{answer:?}");
-            return;
-        }
-    };
-    let challenge = answer.challenge().unwrap_or_default();
-    assert!(challenge.starts_with("Bearer realm=\""), "{answer:?}");
-    match error {
-        None => assert!(!challenge.contains("error="), "{answer:?}"),
-        Some(error) => assert!(challenge.contains(&format!("error=\"{error}\"")), "{answer:?}"),
-    }
-    assert_eq!(challenge.contains("scope=\""), code == "insufficient_scope" && !code.is_empty(), "{answer:?}");
 }

@@ -1,48 +1,28 @@
 //! What only a socket can show: who is called, which fields, bodies and paths count, whose address it is.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::TcpListener;
 
-use axum::Router;
-use axum::routing::{any, get};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use latchbook_axum::{AnyPrincipal, AnyScope, EntityContext, Gate, require_principal, routes};
 use latchbook_core::authority::{Actor, Limits};
 use latchbook_core::check::NewKey;
 use latchbook_core::model::{Algorithm, Metadata, ScopeSet, Source};
+use latchbook_http::Gate;
 use serde_json::json;
 
-use support::log::Log;
-use support::signing::{jwk, pair};
-use support::wire::{Raw, serve};
-use support::{Answer, Holder, LIVE, World};
+use crate::signing::{jwk, pair};
+use crate::stage::opened;
+use crate::{Answer, Holder, LIVE, Log, Open, Raw, Runs, World};
 
 const DEVELOPER_TOKEN: &str = "/v1/auth/developer-token";
-
-/// A server whose route `/entity` answers with the entity that was let in, and the contract's routes.
-fn entity_server(gate: &Gate) -> SocketAddr {
-    let handler = |entity: EntityContext<AnyScope>| async move { entity.entity_id().to_string() };
-    serve(Router::new().route("/entity", any(handler)).merge(routes(gate)).with_state(gate.clone()))
-}
-
-fn bearer(raw: Raw, token: &str) -> Raw {
-    raw.field("Authorization", format!("Bearer {token}"))
-}
 
 fn exchange(holder: &Holder, key: &str) -> Raw {
     Raw::new("POST", DEVELOPER_TOKEN).json(&json!({"developerId": holder.developer.id.as_str(), "apiKey": key}))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a7_nobody_is_called_for_a_key() {
+pub async fn a7_nobody_is_called_for_a_key(open: Open) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.set_nonblocking(true).expect("a listener");
     let url = format!("http://{}/keys.json", listener.local_addr().unwrap());
@@ -51,9 +31,8 @@ async fn a7_nobody_is_called_for_a_key() {
     let holder = world.holder(LIVE, "acme").await;
     let good = world.token(&holder).await;
     let payload = good.split('.').nth(1).unwrap();
-    let app = Router::new().route("/guarded", get(|_: AnyPrincipal| async {}));
-    let server = serve(app.with_state(Gate::new(world.authority.clone())));
-    assert_eq!(bearer(Raw::new("GET", "/guarded"), &good).send(server).await.status, 200);
+    let stage = opened(open, Gate::new(world.authority.clone())).await;
+    assert_eq!(stage.send(Raw::new("GET", "/guarded").bearer(&good)).await.status, 200);
 
     let jwk = jwk(attacker.public());
     let more = [
@@ -68,7 +47,7 @@ async fn a7_nobody_is_called_for_a_key() {
             let header = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{kid}"{more}}}"#);
             let signed = format!("{}.{payload}", BASE64URL.encode(&header));
             let token = format!("{signed}.{}", BASE64URL.encode(signer.sign(signed.as_bytes()).unwrap()));
-            let answer = bearer(Raw::new("GET", "/guarded"), &token).send(server).await;
+            let answer = stage.send(Raw::new("GET", "/guarded").bearer(&token)).await;
             assert_eq!(answer.verdict(), (401, "token_invalid".into()), "{header}");
         }
     }
@@ -76,15 +55,14 @@ async fn a7_nobody_is_called_for_a_key() {
     assert_eq!(heard.kind(), ErrorKind::WouldBlock);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn e4_e10_h16_an_entity_outside_the_query_is_not_read() {
+pub async fn e4_e10_h16_an_entity_outside_the_query_is_not_read(open: Open) {
     let world = World::open().await;
     let (acme, other) = (world.holder(LIVE, "acme").await, world.holder(LIVE, "other").await);
     for (developer, id) in [(&acme.developer, "ent_a"), (&acme.developer, "ent_b"), (&other.developer, "ent_other")] {
         world.entity(developer, id).await;
     }
     let (developer, entity) = (world.token(&acme).await, world.token_for(&acme, Some("ent_a"), None).await);
-    let server = entity_server(&Gate::new(world.authority.clone()));
+    let stage = opened(open, Gate::new(world.authority.clone())).await;
     for id in ["ent_b", "ent_other", "nobody"] {
         let pair = format!("entityId={id}");
         let json = json!({"entityId": id});
@@ -101,7 +79,7 @@ async fn e4_e10_h16_an_entity_outside_the_query_is_not_read() {
             }),
         ];
         for (number, carry) in carriers.iter().enumerate() {
-            let ask = |target: &str, token: &str| bearer(carry(Raw::new("POST", target)), token).send(server);
+            let ask = |target: &str, token: &str| stage.send(carry(Raw::new("POST", target)).bearer(token));
             let what = format!("{id}, carrier {number}");
             assert_eq!(ask("/entity", &developer).await.verdict(), (400, "missing_entity".into()), "{what}");
             assert_eq!(ask("/entity?entityId=ent_a", &developer).await.text(), "ent_a", "{what}");
@@ -111,8 +89,7 @@ async fn e4_e10_h16_an_entity_outside_the_query_is_not_read() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn h16_an_address_is_the_sockets_whatever_the_fields_say() {
+pub async fn h16_an_address_is_the_sockets_whatever_the_fields_say(open: Open) {
     let world = World::open().await;
     let acme = world.holder(LIVE, "acme").await;
     let new = NewKey {
@@ -130,52 +107,28 @@ async fn h16_an_address_is_the_sockets_whatever_the_fields_say() {
             .fold(raw.field("Forwarded", "for=203.0.113.5"), |raw, name| raw.field(name, "203.0.113.5"))
     };
     let gate = Gate::new(world.authority.clone());
-    let direct = entity_server(&gate);
-    let refused = claims(exchange(&acme, made.text.expose())).send(direct).await;
+    let direct = opened(open, gate.clone()).await;
+    let refused = direct.send(claims(exchange(&acme, made.text.expose()))).await;
     assert_eq!(refused.verdict(), (401, "invalid_client".into()));
-    assert_eq!(refused, exchange(&acme, "no key at all").send(direct).await, "the same as for any key");
+    assert_eq!(refused, direct.send(exchange(&acme, "no key at all")).await, "the same as for any key");
 
     // Only a proxy that the host named is believed.
-    let behind = entity_server(&gate.trust_proxies(vec!["127.0.0.0/8".parse().unwrap()]));
-    let issued = exchange(&acme, made.text.expose()).field("X-Forwarded-For", "203.0.113.5").send(behind).await;
+    let behind = opened(open, gate.trust_proxies(vec!["127.0.0.0/8".parse().unwrap()])).await;
+    let forwarded = |raw: Raw, by: &str| raw.field("X-Forwarded-For", by);
+    let issued = behind.send(forwarded(exchange(&acme, made.text.expose()), "203.0.113.5")).await;
     assert_eq!(issued.status, 200, "{issued:?}");
     let token = issued.json()["access_token"].as_str().unwrap().to_owned();
-    let whoami = |raw: Raw| bearer(raw, &token);
-    let ask = Raw::new("GET", "/v1/auth/whoami");
-    assert_eq!(claims(whoami(ask.clone())).send(direct).await.verdict(), (401, "token_invalid".into()));
-    assert_eq!(whoami(ask.clone()).field("X-Forwarded-For", "203.0.113.5").send(behind).await.status, 200);
-    let spoofed = whoami(ask).field("X-Forwarded-For", "203.0.113.5, 198.51.100.1").send(behind).await;
+    let whoami = Raw::new("GET", "/v1/auth/whoami").bearer(&token);
+    assert_eq!(direct.send(claims(whoami.clone())).await.verdict(), (401, "token_invalid".into()));
+    assert_eq!(behind.send(forwarded(whoami.clone(), "203.0.113.5")).await.status, 200);
+    let spoofed = behind.send(forwarded(whoami, "203.0.113.5, 198.51.100.1")).await;
     assert_eq!(spoofed.verdict(), (401, "token_invalid".into()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn h18_no_spelling_of_a_path_leads_around_the_guard() {
+pub async fn h18_no_spelling_of_a_path_leads_around_the_guard(open: Open) {
     let world = World::open().await;
-    let gate = Gate::new(world.authority.clone());
-    let runs = Arc::new(AtomicUsize::new(0));
-    let (extracted, layered) = (Arc::clone(&runs), Arc::clone(&runs));
-    let app = Router::new()
-        .route(
-            "/v1/guarded",
-            any(move |_: AnyPrincipal| async move {
-                extracted.fetch_add(1, Ordering::SeqCst);
-            }),
-        )
-        .nest(
-            "/v1/layered",
-            Router::new()
-                .route(
-                    "/{*rest}",
-                    any(move || async move {
-                        layered.fetch_add(1, Ordering::SeqCst);
-                    }),
-                )
-                .route_layer(require_principal(&gate)),
-        )
-        .route("/open", get(|| async { "open" }))
-        .merge(routes(&gate))
-        .with_state(gate.clone());
-    let server = serve(app);
+    let runs = Runs::default();
+    let stage = open(Gate::new(world.authority.clone()), runs.clone()).await;
     let mut seen = BTreeSet::new();
     for path in ["/v1/guarded", "/v1/layered/x", "/v1/developers/keys"] {
         let (first, last) = path.rsplit_once('/').unwrap();
@@ -209,44 +162,43 @@ async fn h18_no_spelling_of_a_path_leads_around_the_guard() {
         ];
         for target in spellings {
             for method in ["GET", "POST", "HEAD", "OPTIONS", "PUT", "TRACE"] {
-                let answer = Raw::new(method, &target).field("X-HTTP-Method-Override", "GET").send(server).await;
+                let answer = stage.send(Raw::new(method, &target).field("X-HTTP-Method-Override", "GET")).await;
                 let status = answer.status.as_u16();
                 assert!([400, 401, 404, 405].contains(&status), "{method} {target}: {answer:?}");
                 seen.insert(status);
             }
         }
     }
-    assert_eq!(runs.load(Ordering::SeqCst), 0, "no guarded handler ran");
+    assert_eq!(runs.so_far(), 0, "no guarded handler ran");
     assert!(seen.contains(&401) && seen.contains(&404), "{seen:?}");
     let holder = world.holder(LIVE, "acme").await;
     let token = world.token(&holder).await;
     for path in ["/v1/guarded", "/v1/layered/x", "/v1/developers/keys"] {
-        assert_eq!(bearer(Raw::new("GET", path), &token).send(server).await.status, 200, "{path}");
+        assert_eq!(stage.get(path, &token).await.status, 200, "{path}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn k6_l2_a_key_or_token_in_a_url_is_neither_read_nor_logged() {
+pub async fn k6_l2_a_key_or_token_in_a_url_is_neither_read_nor_logged(open: Open) {
     let log = Log::capture();
     let world = World::open().await;
     let acme = world.holder(LIVE, "acme").await;
     world.entity(&acme.developer, "ent_a").await;
     let (token, key) = (world.token(&acme).await, acme.text.expose());
-    let server = entity_server(&Gate::new(world.authority.clone()));
+    let stage = opened(open, Gate::new(world.authority.clone())).await;
     for name in ["access_token", "token", "jwt", "bearer", "authorization"] {
         let raw = Raw::new("GET", &format!("/entity?entityId=ent_a&{name}={token}"));
-        assert_eq!(raw.send(server).await.verdict(), (401, "missing_credentials".into()), "{name}");
+        assert_eq!(stage.send(raw).await.verdict(), (401, "missing_credentials".into()), "{name}");
     }
     for name in ["apiKey", "api_key", "key", "access_token", "client_secret"] {
         let query = format!("{name}={key}&developerId=acme");
-        let guarded = Raw::new("GET", &format!("/entity?entityId=ent_a&{query}")).send(server).await;
+        let guarded = stage.ask("GET", &format!("/entity?entityId=ent_a&{query}")).await;
         assert_eq!(guarded.verdict(), (401, "missing_credentials".into()), "{name}");
         let empty = Raw::new("POST", &format!("{DEVELOPER_TOKEN}?{query}")).json(&json!({"developerId": "acme"}));
-        assert_eq!(empty.send(server).await.verdict(), (400, "invalid_request".into()), "{name}");
+        assert_eq!(stage.send(empty).await.verdict(), (400, "invalid_request".into()), "{name}");
     }
     for secret in [&*token, key] {
         for path in [format!("/{secret}"), format!("/v1/developers/keys/{secret}"), format!("/entity/{secret}")] {
-            let answer = Raw::new("GET", &path).send(server).await;
+            let answer = stage.ask("GET", &path).await;
             assert!([401, 404].contains(&answer.status.as_u16()), "{answer:?}");
             assert!(!String::from_utf8_lossy(&answer.body).contains(secret));
         }
@@ -259,16 +211,15 @@ async fn k6_l2_a_key_or_token_in_a_url_is_neither_read_nor_logged() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn k7_wrong_keys_are_limited_by_the_sockets_address_and_lock_nobody_out() {
+pub async fn k7_wrong_keys_are_limited_by_the_sockets_address_and_lock_nobody_out(open: Open) {
     let world = World::open_with(|builder| builder.limits(Limits::default())).await;
     let (acme, other) = (world.holder(LIVE, "acme").await, world.holder(LIVE, "other").await);
-    let server = entity_server(&Gate::new(world.authority.clone()));
+    let stage = opened(open, Gate::new(world.authority.clone())).await;
     let mut answers: Vec<Answer> = Vec::new();
     for number in 0..40 {
         // An address of the sender's choice in every one.
         let raw = exchange(&acme, other.text.expose()).field("X-Forwarded-For", format!("192.0.2.{number}"));
-        answers.push(raw.send(server).await);
+        answers.push(stage.send(raw).await);
     }
     let refused = answers.iter().filter(|answer| answer.verdict() == (401, "invalid_client".into())).count();
     let limited: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 429).collect();
@@ -283,7 +234,7 @@ async fn k7_wrong_keys_are_limited_by_the_sockets_address_and_lock_nobody_out() 
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     for holder in [&acme, &other] {
-        let good = exchange(holder, holder.text.expose()).send(server).await;
+        let good = stage.send(exchange(holder, holder.text.expose())).await;
         assert_eq!(good.status, 200, "a right key is never refused for failures: {good:?}");
     }
 }

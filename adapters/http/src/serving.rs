@@ -2,16 +2,15 @@
 
 use std::fmt::Debug;
 
+use crate::Serves;
 use latchbook_core::model::EnvironmentName;
-use latchbook_http::Serves;
 
 /// Which environments a route serves: [`Home`] unless an extractor says otherwise.
 ///
 /// A host with an environment of its own names it by a type of its own:
 ///
 /// ```
-/// use latchbook_axum::Serving;
-/// use latchbook_http::Serves;
+/// use latchbook_http::{Serves, Serving};
 /// # use latchbook_core::model::EnvironmentName;
 ///
 /// /// Routes that serve `staging` alone.

@@ -1,0 +1,100 @@
+//! The routes of the wire contract, mounted on an app.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix_web::HttpRequest;
+use actix_web::guard::fn_guard;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::{self, Bytes, BytesMut, Payload, ServiceConfig};
+use futures_core::Stream as _;
+use latchbook_http::{
+    Endpoint, Gate, Reply, allowed_methods, body_cut_off, endpoints_by_path, method_not_allowed, payload_too_large,
+};
+
+use crate::head::{fields, for_request, values};
+use crate::path::{is_spelled, parameter};
+use crate::reply::respond;
+
+/// Every route of the wire contract that `gate` offers, and the gate itself for the extractors of the host's routes, for
+/// [`App::configure`](actix_web::App::configure) or [`Scope::configure`](actix_web::Scope::configure).
+///
+/// The routes carry their gate with them. GET answers HEAD too; any other method gets 405 with `Allow`, OPTIONS among
+/// them (CORS middleware in front answers preflights itself). A body beyond its route's limit gets 413 and is not read
+/// to its end.
+///
+/// Write it before a scope of the host whose prefix is one of a path of the contract, such as `web::scope("/v1")`: actix
+/// asks such a scope for everything below its prefix, and nobody after it. Where two routes have one path, the first
+/// one answers.
+///
+/// ```
+/// # use actix_web::{App, web};
+/// # use latchbook_actix::{EntityContext, Gate, configure};
+/// # async fn list(_: EntityContext) {}
+/// # fn app(gate: Gate) {
+/// let app = App::new()
+///     .configure(configure(&gate))
+///     .route("/v1/transactions", web::get().to(list));
+/// # }
+/// ```
+pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+    let gate = gate.clone();
+    move |config| {
+        for (path, endpoints) in endpoints_by_path(&gate) {
+            let (gate, endpoints): (Gate, Rc<[Endpoint]>) = (gate.clone(), endpoints.into());
+            let answering = move |request: HttpRequest, body: Payload| {
+                let (gate, endpoints) = (for_request(gate.clone(), &request), Rc::clone(&endpoints));
+                async move { respond(answer(&gate, &endpoints, &request, body).await) }
+            };
+            let spelled = fn_guard(move |context| is_spelled(context.head().uri.path(), path));
+            config.service(web::resource(path).guard(spelled).to(answering));
+        }
+        config.app_data(web::Data::new(gate));
+    }
+}
+
+/// The answer of the path that has `endpoints`.
+async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body: Payload) -> Reply {
+    let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+    let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == method) else {
+        return method_not_allowed(gate, &allowed_methods(endpoints));
+    };
+    let body = match read(gate, request, body, endpoint.max_body).await {
+        Ok(body) => body,
+        Err(reply) => return reply,
+    };
+    let fields = fields(request, gate.trusts_proxies());
+    let parameter = parameter(request.uri().path(), endpoint.path);
+    let idempotency_key: Vec<&[u8]> = values(request.headers(), &IDEMPOTENCY_KEY).collect();
+    let request = latchbook_http::Request {
+        head: fields.head(),
+        parameter: parameter.as_deref(),
+        content_type: request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes),
+        idempotency_key: &idempotency_key,
+        body: &body,
+    };
+    endpoint.call(gate, request).await
+}
+
+/// The body, unless it is longer than `longest`: then no more of it is read. Where that is 0, none is read.
+async fn read(gate: &Gate, request: &HttpRequest, mut body: Payload, longest: usize) -> Result<Bytes, Reply> {
+    if longest == 0 {
+        return Ok(Bytes::new());
+    }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > longest as u64) {
+        return Err(payload_too_large(gate));
+    }
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+        let chunk = chunk.map_err(|_| body_cut_off(gate))?;
+        if chunk.len() > longest.saturating_sub(whole.len()) {
+            return Err(payload_too_large(gate));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok(whole.freeze())
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -1,0 +1,20 @@
+//! The tests of `ledger-axum`, played against `ledger-actix`.
+
+#![allow(dead_code, reason = "each of them names the program that it plays by itself")]
+
+#[path = "../bootstrap.rs"]
+mod bootstrap;
+#[path = "../readme.rs"]
+mod readme;
+#[path = "../session.rs"]
+mod session;
+#[path = "../sqlite.rs"]
+mod sqlite;
+#[path = "../start.rs"]
+mod start;
+#[path = "../tls.rs"]
+mod tls;
+#[path = "../usage_crash.rs"]
+mod usage_crash;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ledger-actix");
