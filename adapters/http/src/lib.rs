@@ -2,13 +2,18 @@
 #![doc = include_str!("../README.md")]
 
 mod challenge;
+mod client_credentials;
 pub mod credential;
 mod endpoints;
+pub mod form;
 mod gate;
 pub mod instant;
 mod json;
+mod mount;
+mod oauth_error;
 pub mod objects;
 mod page;
+mod percent;
 mod problem;
 pub mod query;
 mod refusal;
@@ -21,6 +26,7 @@ mod source;
 pub use challenge::RealmError;
 pub use endpoints::{Endpoint, Group, endpoints, internal_error, method_not_allowed, not_found, payload_too_large};
 pub use gate::{Gate, SandboxAccess};
+pub use mount::MountPathError;
 pub use problem::{RejectBody, Rejected};
 pub use reply::Reply;
 pub use request::{Head, Request};

@@ -162,6 +162,12 @@ impl Authority {
         &self.inner.config.issuer
     }
 
+    /// The issuer (`iss`) of `environment`: the host's issuer URL, a slash, the environment. `None` where it is not mounted.
+    #[must_use]
+    pub fn issuer_of(&self, environment: EnvironmentName) -> Option<&str> {
+        self.inner.environment(environment).map(|config| config.issuer.as_str())
+    }
+
     /// The scopes that exist.
     #[must_use]
     pub fn scopes(&self) -> &ScopeRegistry {
