@@ -19,7 +19,9 @@ use latchbook_axum::{Gate, routes};
 use latchbook_http::{SandboxAccess, endpoints};
 use serde_json::json;
 
-use support::{Answer, Holder, LIVE, SANDBOX, World, assert_refused, get as get_with, request, send};
+use support::{
+    Answer, Holder, LIVE, SANDBOX, World, assert_oauth_refused, assert_refused, get as get_with, request, send,
+};
 
 async fn open() -> (World, Gate, Router) {
     let world = World::open().await;
@@ -30,7 +32,19 @@ async fn open() -> (World, Gate, Router) {
 
 /// A path of the contract with something in place of its parameter.
 fn concrete(path: &str) -> String {
-    path.replace("{environment}", "live.json").replace("{id}", "0123456789abcdEF").replace("{developer}", "acme")
+    path.replace("server/{environment}", "server/live")
+        .replace("{environment}", "live.json")
+        .replace("{id}", "0123456789abcdEF")
+        .replace("{developer}", "acme")
+}
+
+/// Asserts the refusal of a request to `path`, in the form that errors have there.
+fn assert_endpoint_refused(path: &str, answer: &Answer, status: u16, code: &str) {
+    if path.starts_with("/oauth/") {
+        assert_oauth_refused(answer, status, "invalid_request")
+    } else {
+        assert_refused(answer, status, code)
+    }
 }
 
 fn posting(path: &str, body: &serde_json::Value) -> Request<Body> {
@@ -80,7 +94,7 @@ async fn h14_other_methods_get_405_with_allow_and_a_problem() {
             let allow: Vec<_> = answer.header("allow").expect("allow").split(", ").collect();
             assert_eq!(allow, methods, "{method} {path}");
             if method != "HEAD" {
-                assert_refused(&answer, 405, "method_not_allowed");
+                assert_endpoint_refused(path, &answer, 405, "method_not_allowed");
             }
         }
     }
@@ -191,7 +205,7 @@ async fn k4_a_body_beyond_the_limit_is_refused_and_not_read_further() {
             posted.headers_mut().insert("content-type", "application/json".parse().unwrap());
             *posted.body_mut() = Body::new(Endless { reads: Arc::clone(&reads), announced });
             let answer = send(&app, posted).await;
-            assert_refused(&answer, 413, "payload_too_large");
+            assert_endpoint_refused(endpoint.path, &answer, 413, "payload_too_large");
             let reads = reads.load(Ordering::SeqCst);
             assert!(reads <= most, "{}: {reads} reads", endpoint.path);
         }

@@ -217,6 +217,16 @@ pub async fn get(app: &Router, target: &str, token: &str) -> Answer {
     send(app, request("GET", target, Some(token))).await
 }
 
+/// Refusal of an OAuth endpoint: status, code and fields, and a body of exactly two members (RFC 6749 §5.2).
+pub fn assert_oauth_refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.verdict(), (status, code.to_owned()), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    let body = answer.json();
+    assert!(body["error_description"].is_string() && body.as_object().unwrap().len() == 2, "{answer:?}");
+    assert_eq!(answer.challenge(), (status == 401).then_some("Basic realm=\"latchbook\""), "{answer:?}");
+}
+
 /// Refusal: status, code and challenge, as the contract has them for a code that is no 400 about the credential.
 pub fn assert_refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.verdict(), (status, code.to_owned()), "{answer:?}");

@@ -27,6 +27,8 @@ pub struct Raw {
     pub target: String,
     pub fields: Vec<(String, Vec<u8>)>,
     pub body: Option<Vec<u8>>,
+    /// What comes after the head besides, with no field that says how much it is.
+    pub rest: Vec<u8>,
 }
 
 impl Raw {
@@ -42,6 +44,10 @@ impl Raw {
     pub fn json(self, body: &serde_json::Value) -> Self {
         let body = Some(body.to_string().into_bytes());
         Self { body, ..self.field("Content-Type", "application/json") }
+    }
+
+    pub fn followed_by(self, rest: Vec<u8>) -> Self {
+        Self { rest, ..self }
     }
 
     /// Sends it on a connection of its own, off the runtime's threads.
@@ -85,6 +91,7 @@ impl Raw {
         }
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(self.body.as_deref().unwrap_or_default());
+        bytes.extend_from_slice(&self.rest);
         bytes
     }
 }
