@@ -9,9 +9,7 @@ use actix_web::guard::fn_guard;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, BytesMut, Payload, ServiceConfig};
 use futures_core::Stream as _;
-use latchbook_http::{
-    Endpoint, Gate, Reply, allowed_methods, body_cut_off, endpoints_by_path, method_not_allowed, payload_too_large,
-};
+use latchbook_http::{Endpoint, Gate, Reply, endpoints_by_path, not_found};
 
 use crate::head::{fields, for_request, values};
 use crate::path::{is_spelled, parameter};
@@ -58,9 +56,9 @@ pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<>
 async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body: Payload) -> Reply {
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
     let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == method) else {
-        return method_not_allowed(gate, &allowed_methods(endpoints));
+        return endpoints.first().map_or_else(|| not_found(gate), |other| other.method_not_allowed(gate));
     };
-    let body = match read(gate, request, body, endpoint.max_body).await {
+    let body = match read(gate, endpoint, request, body).await {
         Ok(body) => body,
         Err(reply) => return reply,
     };
@@ -77,20 +75,21 @@ async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body
     endpoint.call(gate, request).await
 }
 
-/// The body, unless it is longer than `longest`: then no more of it is read. Where that is 0, none is read.
-async fn read(gate: &Gate, request: &HttpRequest, mut body: Payload, longest: usize) -> Result<Bytes, Reply> {
+/// The body, unless it is longer than the endpoint allows: then no more of it is read. Where that is 0, none is read.
+async fn read(gate: &Gate, endpoint: &Endpoint, request: &HttpRequest, mut body: Payload) -> Result<Bytes, Reply> {
+    let longest = endpoint.max_body;
     if longest == 0 {
         return Ok(Bytes::new());
     }
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > longest as u64) {
-        return Err(payload_too_large(gate));
+        return Err(endpoint.payload_too_large(gate));
     }
     let mut whole = BytesMut::new();
     while let Some(chunk) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
-        let chunk = chunk.map_err(|_| body_cut_off(gate))?;
+        let chunk = chunk.map_err(|_| endpoint.body_cut_off(gate))?;
         if chunk.len() > longest.saturating_sub(whole.len()) {
-            return Err(payload_too_large(gate));
+            return Err(endpoint.payload_too_large(gate));
         }
         whole.extend_from_slice(&chunk);
     }

@@ -1,7 +1,5 @@
 //! The routes of the wire contract, mounted on a router.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
@@ -11,9 +9,7 @@ use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use latchbook_http::{
-    Endpoint, Gate, Reply, allowed_methods, body_cut_off, endpoints_by_path, method_not_allowed, payload_too_large,
-};
+use latchbook_http::{Endpoint, Gate, Reply, endpoints_by_path};
 
 use crate::head::{fields, for_request, values};
 use crate::reply::respond;
@@ -39,16 +35,14 @@ fn methods<S>(gate: &Gate, endpoints: Vec<Endpoint>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let allow = allowed_methods(&endpoints);
-    let refusing = gate.clone();
-    let refused = MethodRouter::new().fallback(move |request: Request| {
-        let (parts, _) = request.into_parts();
-        let reply = method_not_allowed(&for_request(refusing, &parts), &allow);
-        async move { respond(reply) }
-    });
-    endpoints.into_iter().fold(refused, |methods, endpoint| {
-        let (filter, gate, endpoint) = (filter(endpoint.method), gate.clone(), Arc::new(endpoint));
-        methods.on(filter, move |request: Request| answer(gate, endpoint, request))
+    endpoints.into_iter().fold(MethodRouter::new(), |methods, endpoint| {
+        let (filter, gate, refusing) = (filter(endpoint.method), gate.clone(), gate.clone());
+        let refuse = move |request: Request| {
+            let (parts, _) = request.into_parts();
+            let reply = endpoint.method_not_allowed(&for_request(refusing, &parts));
+            async move { respond(reply) }
+        };
+        methods.on(filter, move |request: Request| answer(gate, endpoint, request)).fallback(refuse)
     })
 }
 
@@ -58,10 +52,10 @@ fn filter(method: &str) -> MethodFilter {
     method.unwrap_or(MethodFilter::TRACE)
 }
 
-async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Response {
+async fn answer(gate: Gate, endpoint: Endpoint, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let gate = for_request(gate, &parts);
-    let body = match read(&gate, body, endpoint.max_body).await {
+    let body = match read(&gate, &endpoint, body).await {
         Ok(body) => body,
         Err(reply) => return respond(reply),
     };
@@ -78,18 +72,19 @@ async fn answer(gate: Gate, endpoint: Arc<Endpoint>, request: Request) -> Respon
     respond(endpoint.call(&gate, request).await)
 }
 
-/// The body, unless it is longer than `longest`: then no more of it is read. Where that is 0, none is read.
-async fn read(gate: &Gate, body: Body, longest: usize) -> Result<Bytes, Reply> {
+/// The body, unless it is longer than the endpoint allows: then no more of it is read. Where that is 0, none is read.
+async fn read(gate: &Gate, endpoint: &Endpoint, body: Body) -> Result<Bytes, Reply> {
+    let longest = endpoint.max_body;
     if longest == 0 {
         return Ok(Bytes::new());
     }
     if body.size_hint().lower() > longest as u64 {
-        return Err(payload_too_large(gate));
+        return Err(endpoint.payload_too_large(gate));
     }
     match Limited::new(body, longest).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(payload_too_large(gate)),
-        Err(_) => Err(body_cut_off(gate)),
+        Err(error) if error.is::<LengthLimitError>() => Err(endpoint.payload_too_large(gate)),
+        Err(_) => Err(endpoint.body_cut_off(gate)),
     }
 }
 

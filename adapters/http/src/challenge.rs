@@ -38,6 +38,8 @@ pub(crate) enum Challenge {
     },
     /// A better API key.
     ApiKey,
+    /// Better credentials of a client, at the OAuth endpoints (RFC 7617).
+    Basic,
 }
 
 impl Challenge {
@@ -48,6 +50,7 @@ impl Challenge {
             Self::None => return None,
             Self::Bearer => start(&mut value, "Bearer", realm),
             Self::ApiKey => start(&mut value, "ApiKey", realm),
+            Self::Basic => start(&mut value, "Basic", realm),
             Self::BearerError { error, scope } => {
                 start(&mut value, "Bearer", realm);
                 parameter(&mut value, ", error=", error);
@@ -92,6 +95,7 @@ mod tests {
             (Challenge::None, None),
             (Challenge::Bearer, Some("Bearer realm=\"latchbook\"")),
             (Challenge::ApiKey, Some("ApiKey realm=\"latchbook\"")),
+            (Challenge::Basic, Some("Basic realm=\"latchbook\"")),
             (error("invalid_token", None), Some("Bearer realm=\"latchbook\", error=\"invalid_token\"")),
             (
                 error("insufficient_scope", Some("a:b c:d")),

@@ -32,7 +32,7 @@ pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Optio
         [field] => trim(field),
         _ => return Err(Rejection::CredentialRepeated),
     };
-    let Some(rest) = after_scheme(field) else {
+    let Some(rest) = after_scheme(field, BEARER) else {
         return if field.is_ascii() { Ok(None) } else { Err(Rejection::CredentialMalformed) };
     };
     let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
@@ -63,17 +63,17 @@ pub(crate) fn check(token: &[u8]) -> Result<&str, Rejection> {
     if is_padding || !token.split('.').all(is_part) { Err(Rejection::CredentialMalformed) } else { Ok(token) }
 }
 
-/// What follows the scheme, where that is `Bearer` in any case.
-fn after_scheme(field: &[u8]) -> Option<&[u8]> {
-    let (scheme, rest) = field.split_at_checked(BEARER.len())?;
+/// What follows the scheme, where that is `wanted` in any case.
+pub(crate) fn after_scheme<'a>(field: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let (scheme, rest) = field.split_at_checked(wanted.len())?;
     let ends = !rest.first().copied().is_some_and(is_tchar);
-    (scheme.eq_ignore_ascii_case(BEARER) && ends).then_some(rest)
+    (scheme.eq_ignore_ascii_case(wanted) && ends).then_some(rest)
 }
 
 const BEARER: &[u8] = b"Bearer";
 
 /// The field's value without the white space around it, which is no part of it (RFC 9110 §5.5).
-fn trim(field: &[u8]) -> &[u8] {
+pub(crate) fn trim(field: &[u8]) -> &[u8] {
     let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
     let start = field.iter().take_while(blank).count();
     let rest = field.get(start..).unwrap_or_default();

@@ -8,11 +8,12 @@ use latchbook_core::check::EntityRule;
 use latchbook_core::model::{EntityId, Rejection, ScopeRule, Source};
 
 use crate::challenge::{Realm, RealmError};
+use crate::mount::{MountPath, MountPathError};
 use crate::problem::{self, OnReject, RejectBody, Rejected};
 use crate::refusal::{Answer, Shows};
 use crate::reply::{content_type, no_store};
 use crate::request_id::RequestId;
-use crate::{Head, Reply, Serves, credential, query, source};
+use crate::{Group, Head, Reply, Serves, credential, oauth_error, query, source};
 
 /// An authority, and how it is spoken to over HTTP. Cheap to clone.
 ///
@@ -36,6 +37,8 @@ struct Policy {
     on_reject: Option<OnReject>,
     request_id_field: Option<String>,
     sandbox: SandboxAccess,
+    mount: MountPath,
+    left_out: Vec<Group>,
 }
 
 /// Who may open a sandbox.
@@ -63,6 +66,8 @@ impl Gate {
             on_reject: None,
             request_id_field: None,
             sandbox: SandboxAccess::default(),
+            mount: MountPath::default(),
+            left_out: Vec::new(),
         };
         Self { authority, policy: Arc::new(policy), request_id: None }
     }
@@ -94,7 +99,8 @@ impl Gate {
         self.with(|policy| policy.proxies = proxies)
     }
 
-    /// A function that restyles the bodies of refusals. Status, challenge and cache fields stay.
+    /// A function that restyles the bodies of refusals. Status, challenge and cache fields stay, and so do the bodies of
+    /// `/oauth`, whose form is RFC 6749's (§5.2): clients that nobody here wrote read them.
     #[must_use]
     pub fn on_reject(self, restyle: impl Fn(&Rejected<'_>) -> Option<RejectBody> + Send + Sync + 'static) -> Self {
         self.with(|policy| policy.on_reject = Some(OnReject(Arc::new(restyle))))
@@ -144,6 +150,22 @@ impl Gate {
         self.with(|policy| policy.sandbox = access)
     }
 
+    /// The path under which the routes are mounted, such as `/auth`, where that is not the root of the issuer's URL.
+    /// The OAuth metadata names the endpoints by it.
+    ///
+    /// # Errors
+    /// [`MountPathError`] unless it is empty, or segments of `0-9A-Za-z-._~` with a slash before each and none at the end.
+    pub fn mounted_at(self, path: &str) -> Result<Self, MountPathError> {
+        let mount = MountPath::parse(path)?;
+        Ok(self.with(|policy| policy.mount = mount))
+    }
+
+    /// This gate without the routes of `group`.
+    #[must_use]
+    pub fn without(self, group: Group) -> Self {
+        self.with(|policy| policy.left_out.push(group))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(Arc::make_mut(&mut self.policy));
         self
@@ -166,6 +188,17 @@ impl Gate {
     #[must_use]
     pub fn sandbox_access(&self) -> SandboxAccess {
         self.policy.sandbox
+    }
+
+    /// Whether the host has the routes of `group`: those of sandboxes only where somebody may open one.
+    pub(crate) fn offers(&self, group: Group) -> bool {
+        let allowed = group != Group::Sandbox || self.policy.sandbox != SandboxAccess::Off;
+        allowed && !self.policy.left_out.contains(&group)
+    }
+
+    /// The URL that the paths of the routes are added to.
+    pub(crate) fn base_url(&self) -> String {
+        format!("{}{}", self.authority.issuer(), self.policy.mount.as_str())
     }
 
     /// Whether any proxy's `X-Forwarded-For` is believed; where none is, the field need not be looked for.
@@ -258,16 +291,19 @@ impl Gate {
 
     pub(crate) fn refuse_as(&self, refusal: &Refusal, shown: Shows) -> Reply {
         let answer = Answer::to(refusal, shown);
+        Self::log(refusal, answer.status);
+        self.reply(&answer)
+    }
+
+    /// Says why a request is answered with `status`.
+    pub(crate) fn log(refusal: &Refusal, status: u16) {
         match refusal {
             Refusal::Rejected(rejection) => {
-                tracing::debug!(reason = rejection.reason(), status = answer.status, "request refused");
+                tracing::debug!(reason = rejection.reason(), status, "request refused");
             }
             // As `Debug`, so that whatever a backend says stays on one line.
-            Refusal::Fault(fault) => {
-                tracing::error!(fault = ?fault.to_string(), status = answer.status, "request not answered");
-            }
+            Refusal::Fault(fault) => tracing::error!(fault = ?fault.to_string(), status, "request not answered"),
         }
-        self.reply(&answer)
     }
 
     /// `answer` as a reply: problem details, or the host's own body.
@@ -286,7 +322,17 @@ impl Gate {
             }
             _ => (problem::CONTENT_TYPE.to_owned(), problem::print(&rejected)),
         };
-        let mut headers = vec![content_type(&media_type), no_store()];
+        self.dress(answer, &media_type, body)
+    }
+
+    /// `answer` as a reply of an OAuth endpoint. The host's own body has no place there.
+    pub(crate) fn oauth_reply(&self, answer: &Answer) -> Reply {
+        self.dress(answer, oauth_error::CONTENT_TYPE, oauth_error::print(answer))
+    }
+
+    /// `body` with the status and the fields of `answer`.
+    fn dress(&self, answer: &Answer, media_type: &str, body: Vec<u8>) -> Reply {
+        let mut headers = vec![content_type(media_type), no_store()];
         if let Some(challenge) = answer.challenge.print(&self.policy.realm) {
             headers.push(("www-authenticate", challenge));
         }

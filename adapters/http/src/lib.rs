@@ -3,15 +3,20 @@
 #![deny(missing_docs)]
 
 mod challenge;
+mod client_credentials;
 pub mod credential;
 mod endpoints;
 mod extractors;
 mod fields;
+pub mod form;
 mod gate;
 pub mod instant;
 mod json;
+mod mount;
+mod oauth_error;
 pub mod objects;
 mod page;
+mod percent;
 mod problem;
 pub mod query;
 mod refusal;
@@ -24,13 +29,14 @@ mod source;
 
 pub use challenge::RealmError;
 pub use endpoints::{
-    Endpoint, Group, allowed_methods, body_cut_off, endpoints, endpoints_by_path, gate_missing, internal_error,
-    method_not_allowed, not_found, payload_too_large,
+    Endpoint, Group, body_cut_off, endpoints, endpoints_by_path, gate_missing, internal_error, method_not_allowed,
+    not_found, payload_too_large,
 };
 #[doc(hidden)]
 pub use extractors::parts;
 pub use fields::Fields;
 pub use gate::{Gate, SandboxAccess};
+pub use mount::MountPathError;
 pub use problem::{RejectBody, Rejected};
 pub use reply::Reply;
 pub use request::{Head, Request};

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::percent;
+
 /// Why a parameter could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -62,30 +64,7 @@ fn spells(coded: &str, name: &str) -> bool {
 }
 
 fn decode(coded: &str) -> Result<Cow<'_, str>, QueryError> {
-    if !coded.contains('%') {
-        return Ok(Cow::Borrowed(coded));
-    }
-    let mut bytes = Vec::with_capacity(coded.len());
-    let mut rest = coded.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' {
-            let high = rest.next().and_then(hex).ok_or(QueryError::Malformed)?;
-            let low = rest.next().and_then(hex).ok_or(QueryError::Malformed)?;
-            high << 4 | low
-        } else {
-            byte
-        });
-    }
-    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| QueryError::Malformed)
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    percent::decode(coded).ok_or(QueryError::Malformed)
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ impl Answer {
         }
     }
 
-    fn to_rejection(rejection: &Rejection) -> Self {
+    pub(crate) fn to_rejection(rejection: &Rejection) -> Self {
         match rejection {
             Rejection::CredentialMissing => {
                 let mut answer = Self::new(401, "missing_credentials", "An access token is needed.");
@@ -137,7 +137,7 @@ impl Answer {
         answer
     }
 
-    fn to_fault(fault: &Fault) -> Self {
+    pub(crate) fn to_fault(fault: &Fault) -> Self {
         if let Fault::Internal(_) = fault {
             return Self::internal_error();
         }
@@ -180,7 +180,7 @@ impl Answer {
         Self::new(500, "internal_error", "The service is not set up rightly.")
     }
 
-    fn new(status: u16, error: &'static str, message: &'static str) -> Self {
+    pub(crate) fn new(status: u16, error: &'static str, message: &'static str) -> Self {
         Self { status, error, message: message.into(), challenge: Challenge::None, retry_after: None }
     }
 }
@@ -222,6 +222,7 @@ mod tests {
             Challenge::None => None,
             Challenge::Bearer => Some("Bearer"),
             Challenge::ApiKey => Some("ApiKey"),
+            Challenge::Basic => Some("Basic"),
             Challenge::BearerError { error, .. } => Some(error),
         };
         (answer.status, answer.error, error)

@@ -30,9 +30,9 @@ impl Reply {
         Some(Self { status, headers: vec![content_type("application/json"), no_store()], body })
     }
 
-    /// 204, without a body.
-    pub(crate) fn no_content() -> Self {
-        Self { status: 204, headers: vec![no_store()], body: Vec::new() }
+    /// Without a body, for nobody's cache.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, headers: vec![no_store()], body: Vec::new() }
     }
 }
 

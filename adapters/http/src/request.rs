@@ -43,8 +43,16 @@ pub struct Request<'a> {
     /// The values of `Idempotency-Key`. The first two are enough: more than one is refused.
     pub idempotency_key: &'a [&'a [u8]],
     /// The body, at most the endpoint's `max_body` bytes of it: longer ones are answered by
-    /// [`payload_too_large`](crate::payload_too_large).
+    /// [`Endpoint::payload_too_large`](crate::Endpoint::payload_too_large).
     pub body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// Whether its body is said to be of `media_type`, whatever the parameters after that.
+    pub(crate) fn is_media_type(&self, media_type: &str) -> bool {
+        let said = self.content_type.and_then(|value| value.split(|&byte| byte == b';').next());
+        said.is_some_and(|said| said.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes()))
+    }
 }
 
 impl fmt::Debug for Request<'_> {

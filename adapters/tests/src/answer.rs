@@ -40,6 +40,25 @@ impl Answer {
     }
 }
 
+/// Refusal of an OAuth endpoint: status, code and fields, and a body of exactly two members (RFC 6749 §5.2).
+pub fn assert_oauth_refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.verdict(), (status, code.to_owned()), "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    let body = answer.json();
+    assert!(body["error_description"].is_string() && body.as_object().unwrap().len() == 2, "{answer:?}");
+    assert_eq!(answer.challenge(), (status == 401).then_some("Basic realm=\"latchbook\""), "{answer:?}");
+}
+
+/// Refusal at a path of the contract, in the form that errors have there.
+pub fn assert_endpoint_refused(path: &str, answer: &Answer, status: u16, code: &str) {
+    if path.starts_with("/oauth/") {
+        assert_oauth_refused(answer, status, "invalid_request");
+    } else {
+        assert_refused(answer, status, code);
+    }
+}
+
 /// Refusal: status, code and challenge, as the contract has them for a code that is no 400 about the credential.
 pub fn assert_refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.verdict(), (status, code.to_owned()), "{answer:?}");

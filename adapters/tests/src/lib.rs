@@ -18,6 +18,7 @@ pub mod examples;
 pub mod extract;
 pub mod layer;
 mod log;
+pub mod oauth;
 mod raw;
 pub mod recipes_http;
 pub mod recipes_tokens;
@@ -29,7 +30,7 @@ pub mod threats;
 mod vectors;
 mod world;
 
-pub use answer::{Answer, assert_refused};
+pub use answer::{Answer, assert_endpoint_refused, assert_oauth_refused, assert_refused};
 pub use log::Log;
 pub use raw::Raw;
 pub use stage::{Open, Runs, Stage};
@@ -76,6 +77,11 @@ macro_rules! play_everywhere {
                 the_guard_serves_the_home_environment_unless_it_says_otherwise,
                 a_revoked_token_stops_passing_at_once,
             }
+            oauth::{
+                the_whole_way_of_a_client_that_has_never_heard_of_us,
+                h3_h5_h7_a_client_shows_itself_in_one_field_however_that_is_written,
+                h8_h10_h16_k6_credentials_and_tokens_are_read_nowhere_else,
+            }
             request_id::{
                 h12_refusals_show_the_id_in_the_field_that_the_host_named_and_nothing_else,
             }
@@ -105,6 +111,10 @@ macro_rules! play_in_process {
 macro_rules! play_over_sockets {
     ($open:expr) => {
         $crate::play! { $open =>
+            oauth::{
+                h14_k4_other_methods_media_types_and_lengths_have_the_form_of_oauth,
+                k7_refused_clients_are_limited_by_the_sockets_address,
+            }
             recipes_http::{
                 every_recipe_gets_the_status_the_code_and_the_challenge_that_it_asks_for,
                 e2_an_entity_out_of_reach_and_one_that_is_not_there_get_the_same_bytes,

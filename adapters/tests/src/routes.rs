@@ -6,7 +6,7 @@ use latchbook_http::{Gate, SandboxAccess, endpoints};
 use serde_json::{Value, json};
 
 use crate::stage::opened;
-use crate::{Answer, Holder, LIVE, Open, Raw, SANDBOX, Stage, World, assert_refused};
+use crate::{Answer, Holder, LIVE, Open, Raw, SANDBOX, Stage, World, assert_endpoint_refused, assert_refused};
 
 async fn set_up(open: Open) -> (World, Gate, Stage) {
     let world = World::open().await;
@@ -17,7 +17,10 @@ async fn set_up(open: Open) -> (World, Gate, Stage) {
 
 /// A path of the contract with something in place of its parameter.
 fn concrete(path: &str) -> String {
-    path.replace("{environment}", "live.json").replace("{id}", "0123456789abcdEF").replace("{developer}", "acme")
+    path.replace("server/{environment}", "server/live")
+        .replace("{environment}", "live.json")
+        .replace("{id}", "0123456789abcdEF")
+        .replace("{developer}", "acme")
 }
 
 fn posting(path: &str, body: &Value) -> Raw {
@@ -62,7 +65,7 @@ pub async fn h14_other_methods_get_405_with_allow_and_a_problem(open: Open) {
             let allow: Vec<_> = answer.header("allow").expect("allow").split(", ").collect();
             assert_eq!(allow, methods, "{method} {path}");
             if method != "HEAD" {
-                assert_refused(&answer, 405, "method_not_allowed");
+                assert_endpoint_refused(path, &answer, 405, "method_not_allowed");
             }
         }
     }
@@ -154,7 +157,7 @@ pub async fn k4_a_body_beyond_the_limit_is_refused(open: Open) {
             let answer = stage.send(posted).await;
             assert_eq!(answer.status == 413, want, "{} with {length} bytes: {answer:?}", endpoint.path);
             if want {
-                assert_refused(&answer, 413, "payload_too_large");
+                assert_endpoint_refused(endpoint.path, &answer, 413, "payload_too_large");
             }
         }
     }
@@ -166,6 +169,6 @@ pub async fn k4_a_chunked_body_beyond_the_limit_is_refused(open: Open) {
         let mut posted = posting(&concrete(endpoint.path), &Value::Null).field("Transfer-Encoding", "chunked");
         let chunk = [&b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat();
         posted.body = Some([&*chunk.repeat(endpoint.max_body / 0x400 + 1), b"0\r\n\r\n"].concat());
-        assert_refused(&stage.send(posted).await, 413, "payload_too_large");
+        assert_endpoint_refused(endpoint.path, &stage.send(posted).await, 413, "payload_too_large");
     }
 }

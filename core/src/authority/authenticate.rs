@@ -8,7 +8,7 @@ use super::{Authority, EntityContext, Inner, Principal, Refusal};
 use crate::check::{EntityRule, Expected, TokenUse, VerifiedToken, check_entity, check_identity, check_use};
 use crate::entity_scope::Reach;
 use crate::jose::CompactToken;
-use crate::model::{EntityId, EntityRef, Rejection, Source, UnixTime};
+use crate::model::{EntityId, EntityRef, EnvironmentName, Rejection, SignedClaims, Source, UnixTime};
 
 /// A token as it was shown.
 #[derive(Clone, Copy)]
@@ -68,6 +68,13 @@ impl Authority {
 
 impl Inner {
     fn admit(&self, presented: &Presented<'_>) -> Result<Principal, Rejection> {
+        let seen = self.recognise(presented)?;
+        seen.usage.count_request();
+        Ok(Principal::new(seen))
+    }
+
+    /// What a token that may be used now has proved, whether it was seen before or not.
+    pub(super) fn recognise(&self, presented: &Presented<'_>) -> Result<Arc<Seen>, Rejection> {
         let now = self.now();
         let serial = self.issuers.serial();
         if let Some(seen) = self.cache.get(presented.token, serial) {
@@ -77,8 +84,7 @@ impl Inner {
             }
             usable?;
             count(&self.usage.recognised);
-            seen.usage.count_request();
-            return Ok(Principal::new(seen));
+            return Ok(seen);
         }
         let token = self.verify(presented.token, now)?;
         self.check_use(&token, presented.source, now)?;
@@ -86,16 +92,28 @@ impl Inner {
         let seen = Arc::new(Seen { token, issuers: serial, usage });
         self.cache.insert(presented.token, Arc::clone(&seen));
         count(&self.usage.verified);
-        seen.usage.count_request();
-        Ok(Principal::new(seen))
+        Ok(seen)
     }
 
     /// Signature and identity: what does not change while the signing keys stay the same.
     fn verify(&self, token: &[u8], now: UnixTime) -> Result<VerifiedToken, Rejection> {
+        let (environment, signed) = self.signed(token, now)?;
+        self.identify(environment, signed)
+    }
+
+    /// What was signed, and for which environment.
+    pub(super) fn signed(&self, token: &[u8], now: UnixTime) -> Result<(EnvironmentName, SignedClaims), Rejection> {
         let compact = CompactToken::parse(token)?;
         let issuers = self.issuers.current();
         let (environment, issuer) = issuers.of_key(compact.key_id(), now).ok_or(Rejection::UnknownSigningKey)?;
-        let signed = issuer.verify(&compact)?;
+        Ok((environment, issuer.verify(&compact)?))
+    }
+
+    pub(super) fn identify(
+        &self,
+        environment: EnvironmentName,
+        signed: SignedClaims,
+    ) -> Result<VerifiedToken, Rejection> {
         let config = self.environment(environment).ok_or(Rejection::UnknownSigningKey)?;
         check_identity(signed, &Expected { issuer: &config.issuer, audience: &config.audience, environment })
     }

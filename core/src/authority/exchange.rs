@@ -1,25 +1,15 @@
 //! Exchanges an API key for an access token.
 
-use std::time::Duration;
-
-use super::change::{Event, Tries, record_as};
+use super::change::{Event, Tries};
 use super::usage::count;
-use super::{Authority, Fault, Inner, Refusal};
-use crate::check::{
-    KeyTextParts, Minting, PresentedKey, TokenRequest, VerifiedKey, check_api_key, check_exchange, parse_key_text,
-};
+use super::{Authority, Inner, PresentedClient, Refusal};
+use crate::check::{Minting, TokenRequest, VerifiedKey, check_exchange};
 use crate::clock::Beginning;
 use crate::model::{
-    AccessClaims, AuditAction, AuditActor, ChainId, ChangeSet, DeveloperId, DeveloperRef, EntityId, EntityRef,
-    EnvironmentName, KeyDigest, RecordKey, Rejection, ScopeSet, SecretText, Source, Stored, TokenId, UnixTime,
+    AccessClaims, AuditAction, AuditActor, ChainId, ChangeSet, DeveloperRef, EntityId, EntityRef, EnvironmentName,
+    Rejection, ScopeSet, SecretText, Source, TokenId, UnixTime,
 };
 use crate::random;
-
-/// When a refused key is answered, counted from when it came.
-///
-/// What was wrong with it shows in how much the store finds and in what order the check says no, by nanoseconds in
-/// memory and by more on a disk. All of that is over long before, so the answer's time tells nothing of it.
-const REFUSED_AFTER: Duration = Duration::from_millis(2);
 
 /// An exchange as it was asked for. `developer` and `entity` are taken as they came: a malformed id is an unknown one.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +39,7 @@ pub struct Issued {
     pub expires_in: u64,
     /// `exp`.
     pub expires_at: UnixTime,
-    /// Its scopes, where they differ from what the key allows.
+    /// Its scopes, where they differ from what the key, or the subject token, allows.
     pub scope: Option<ScopeSet>,
 }
 
@@ -77,24 +67,18 @@ impl Authority {
 impl Inner {
     async fn exchange(&self, exchange: &Exchange<'_>) -> Result<Issued, Refusal> {
         let began = Beginning::now();
+        let Exchange { developer, api_key, source, .. } = *exchange;
+        let presented = PresentedClient { developer, api_key, source };
         self.secrets()?;
         self.fresh().await?;
         let mut tries = Tries::default();
         loop {
-            let (key, records) = match self.prove(exchange).await? {
-                Ok(proved) => proved,
-                Err((environment, rejection)) => {
-                    self.refused.count(environment, &rejection);
-                    let rejection = self.limit_failure(exchange.source, rejection);
-                    self.timer.sleep_from(began, REFUSED_AFTER).await;
-                    return Err(rejection.into());
-                }
-            };
+            let (key, records) = self.prove_or_wait(&presented, began).await?;
             let mut set = self.new_set()?;
             records.iter().for_each(|stored| set.expect(stored));
-            let request = token_request(exchange)?;
+            let request = token_request(exchange.entity, exchange.scope, exchange.lifetime)?;
             let (issued, claims) = self.mint(&mut set, &key, &request).await?;
-            self.audit_issue(&mut set, &claims, exchange.source)?;
+            self.audit_issue(&mut set, &claims, None, exchange.source)?;
             if self.commit(set, &mut tries).await? {
                 count(&self.usage.issued);
                 self.usage.cell(&key.developer().reference, key.key().id).count_exchange();
@@ -104,50 +88,6 @@ impl Inner {
         }
     }
 
-    /// Whether the key is right, and the records that say so. A wrong one names the environment that counts it.
-    async fn prove(
-        &self,
-        exchange: &Exchange<'_>,
-    ) -> Result<Result<(VerifiedKey, [Stored; 2]), (EnvironmentName, Rejection)>, Refusal> {
-        let home = self.config.home;
-        let parts = match parse_key_text(exchange.api_key.expose()) {
-            Ok(parts) => parts,
-            Err(rejection) => return Ok(Err((home, rejection))),
-        };
-        if self.environment(parts.environment).is_none() {
-            return Ok(Err((home, Rejection::KeyEnvironment)));
-        }
-        let environment = parts.environment;
-        let Ok(id) = DeveloperId::parse(exchange.developer) else {
-            return Ok(Err((environment, Rejection::DeveloperUnknown)));
-        };
-        let developer = DeveloperRef { environment, id };
-        let digests = self.secrets()?.digests(exchange.api_key);
-        let names = [RecordKey::Developer(developer.clone()), RecordKey::ApiKey(developer.clone(), parts.id)];
-        let [developer_record, key_record] = self.gather(names).await?;
-        let checked =
-            self.check_key(&developer, &parts, &digests, exchange.source, [&developer_record, &key_record])?;
-        Ok(match (checked, developer_record, key_record) {
-            (Ok(key), Some(developer), Some(record)) => Ok((key, [developer, record])),
-            (Ok(_), _, _) => return Err(Fault::Internal("a key proved right without its records").into()),
-            (Err(rejection), _, _) => Err((environment, rejection)),
-        })
-    }
-
-    fn check_key(
-        &self,
-        developer: &DeveloperRef,
-        parts: &KeyTextParts,
-        digests: &[KeyDigest],
-        source: Source,
-        [developer_record, key_record]: [&Option<Stored>; 2],
-    ) -> Result<Result<VerifiedKey, Rejection>, Refusal> {
-        let presented = PresentedKey { developer, parts, digests, source };
-        let developer = record_as!(developer_record, Developer)?;
-        let key = record_as!(key_record, ApiKey)?;
-        Ok(check_api_key(&presented, developer, key, self.now()))
-    }
-
     /// Makes and signs a token for a right key. It counts once `set` is committed, which relies on the signing key.
     pub(super) async fn mint(
         &self,
@@ -155,45 +95,58 @@ impl Inner {
         key: &VerifiedKey,
         request: &TokenRequest,
     ) -> Result<(Issued, AccessClaims), Refusal> {
+        let allowed = key.key().grant.spelled_out(&self.config.registry);
+        let environment = key.developer().reference.environment;
+        self.sign(set, environment, &allowed, |minting| check_exchange(key, request, minting)).await
+    }
+
+    /// Makes and signs the token that `check` allows. It counts once `set` is committed, which relies on the signing
+    /// key. `allowed` are the scopes of what it is made from.
+    pub(super) async fn sign(
+        &self,
+        set: &mut ChangeSet,
+        environment: EnvironmentName,
+        allowed: &ScopeSet,
+        check: impl FnOnce(&Minting<'_>) -> Result<AccessClaims, Rejection>,
+    ) -> Result<(Issued, AccessClaims), Refusal> {
         let now = set.at;
-        let developer = &key.developer().reference;
-        let config = self.environment(developer.environment).ok_or(Rejection::KeyEnvironment)?;
-        let minting = Minting {
+        let config = self.environment(environment).ok_or(Rejection::KeyEnvironment)?;
+        let claims = check(&Minting {
             issuer: &config.issuer,
             audience: &config.audience,
             token: random::token_id(&*self.random)?,
             now,
             policy: &self.config.policy,
             registry: &self.config.registry,
-        };
-        let claims = check_exchange(key, request, &minting)?;
+        })?;
+        let developer = DeveloperRef { environment, id: claims.developer.clone() };
         if let Some(entity) = &claims.entity {
             let entity = EntityRef { developer: developer.clone(), id: entity.clone() };
             if !self.reaches(&entity).await? {
                 return Err(Rejection::EntityForbidden.into());
             }
         }
-        self.limit_issue(developer, key.key().id)?;
+        self.limit_issue(&developer, claims.key)?;
         let issuers = self.issuers.current();
-        let (issuer, active) = issuers.issuing(developer.environment)?;
+        let (issuer, active) = issuers.issuing(environment)?;
         set.expect.extend(active.cloned());
         let token = issuer.issue(&claims).await?;
-        let allowed = key.key().grant.spelled_out(&self.config.registry);
         let issued = Issued {
             token,
             token_id: claims.token,
             expires_in: claims.expires_at.since(now),
             expires_at: claims.expires_at,
-            scope: (claims.scopes != allowed).then(|| claims.scopes.clone()),
+            scope: (claims.scopes != *allowed).then(|| claims.scopes.clone()),
         };
         Ok((issued, claims))
     }
 
-    /// Adds the event of an issued token.
+    /// Adds the event of an issued token: by its key, or by the token that it was exchanged for.
     pub(super) fn audit_issue(
         &self,
         set: &mut ChangeSet,
         claims: &AccessClaims,
+        subject_token: Option<TokenId>,
         source: Source,
     ) -> Result<(), Refusal> {
         let developer = DeveloperRef { environment: claims.environment, id: claims.developer.clone() };
@@ -202,11 +155,14 @@ impl Inner {
         if let Some(entity) = &claims.entity {
             details.push(("entity", entity.as_str()));
         }
+        if let Some(origin) = &claims.origin {
+            details.push(("origin", origin.as_str()));
+        }
         self.audit(
             set,
             Event {
                 chain: ChainId::Developer(developer),
-                actor: AuditActor::Key { key: claims.key, token: None },
+                actor: AuditActor::Key { key: claims.key, token: subject_token },
                 source,
                 action: AuditAction::TokenIssued,
                 subject: claims.token.as_str(),
@@ -216,10 +172,15 @@ impl Inner {
     }
 }
 
-fn token_request(exchange: &Exchange<'_>) -> Result<TokenRequest, Rejection> {
-    let entity = match exchange.entity {
+/// What is asked for. A malformed entity is one that is not reached.
+pub(super) fn token_request(
+    entity: Option<&str>,
+    scope: Option<&str>,
+    lifetime: Option<u64>,
+) -> Result<TokenRequest, Rejection> {
+    let entity = match entity {
         None => None,
         Some(text) => Some(EntityId::parse(text).map_err(|_| Rejection::EntityForbidden)?),
     };
-    Ok(TokenRequest { entity, scope: exchange.scope.map(str::to_owned), lifetime: exchange.lifetime })
+    Ok(TokenRequest { entity, scope: scope.map(str::to_owned), lifetime })
 }

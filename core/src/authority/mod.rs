@@ -5,11 +5,13 @@ mod authenticate;
 mod builder;
 mod change;
 mod checkpoints;
+mod client;
 mod developers;
 mod entities;
 mod exchange;
 mod feed;
 mod find;
+mod introspect;
 mod issuers;
 mod keys;
 mod limits;
@@ -25,6 +27,7 @@ mod secrets;
 mod signing_key_records;
 mod signing_keys;
 mod token_cache;
+mod token_exchange;
 mod turnover;
 mod unanswered;
 mod upkeep;
@@ -41,6 +44,7 @@ pub use authenticate::Presented;
 pub use builder::{AuthorityBuilder, BuildError};
 pub use change::Actor;
 pub use checkpoints::CheckpointSink;
+pub use client::{Client, PresentedClient};
 pub use developers::Developers;
 pub use entities::{Entities, NewEntity};
 pub use exchange::{Exchange, Issued};
@@ -53,6 +57,7 @@ pub use restored::{MayHaveEnded, Restored};
 pub use revocation::Revocation;
 pub use sandboxes::{OpenedSandbox, SandboxActor, SandboxOrder, Sandboxes};
 pub use signing_keys::{ImportError, SigningKeys};
+pub use token_exchange::TokenExchange;
 pub use usage::Statistics;
 pub use usage_reading::UsageReading;
 
@@ -157,6 +162,12 @@ impl Authority {
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.inner.config.issuer
+    }
+
+    /// The issuer (`iss`) of `environment`: the host's issuer URL, a slash, the environment. `None` where it is not mounted.
+    #[must_use]
+    pub fn issuer_of(&self, environment: EnvironmentName) -> Option<&str> {
+        self.inner.environment(environment).map(|config| config.issuer.as_str())
     }
 
     /// The scopes that exist.

@@ -70,7 +70,7 @@ pub fn check_exchange(
     minting: &Minting<'_>,
 ) -> Result<AccessClaims, Rejection> {
     let lifetime = lifetime(request.lifetime, minting.policy)?;
-    let scopes = scopes(key, request, minting.registry)?;
+    let scopes = scopes(&key.key().grant.spelled_out(minting.registry), request, minting.registry)?;
     let now = minting.now;
     let wished = now.plus(lifetime);
     let expires_at = key.ends_at().map_or(wished, |end| end.min(wished));
@@ -100,7 +100,8 @@ pub fn check_exchange(
     })
 }
 
-fn lifetime(wanted: Option<u64>, policy: &TokenPolicy) -> Result<u64, Rejection> {
+/// The lifetime in seconds: what is wanted, or the policy's.
+pub(super) fn lifetime(wanted: Option<u64>, policy: &TokenPolicy) -> Result<u64, Rejection> {
     let longest = policy.longest_lifetime.as_seconds();
     match wanted {
         None => Ok(policy.default_lifetime.as_seconds().min(longest)),
@@ -111,9 +112,9 @@ fn lifetime(wanted: Option<u64>, policy: &TokenPolicy) -> Result<u64, Rejection>
     }
 }
 
-fn scopes(key: &VerifiedKey, request: &TokenRequest, registry: &ScopeRegistry) -> Result<ScopeSet, Rejection> {
+/// What is given of `held`: all that the kind of token may carry, or the part of that which was asked for.
+pub(super) fn scopes(held: &ScopeSet, request: &TokenRequest, registry: &ScopeRegistry) -> Result<ScopeSet, Rejection> {
     let may_carry = |token: &ScopeToken| request.entity.is_none() || !registry.is_management(token);
-    let held = key.key().grant.spelled_out(registry);
     let held: ScopeSet = held.iter().filter(|token| may_carry(token)).cloned().collect();
     let Some(text) = &request.scope else {
         return Ok(held);

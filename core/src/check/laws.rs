@@ -15,10 +15,11 @@ use super::key_text::{Brand, parse_key_text, print_key_text};
 use super::limit::{Limit, LimitTable};
 use super::revocation::Revocations;
 use super::samples::{
-    EXPECTED, ISSUER, NOW, after, developer_ref, entity, for_entity, key, key_id, policy, registry, signed, token,
-    token_id, verified_key,
+    EXPECTED, ISSUER, NOW, after, developer, developer_ref, entity, for_entity, key, key_id, policy, registry, signed,
+    token, token_id, verified_key,
 };
-use super::token_use::{TokenUse, check_use};
+use super::token_exchange::{Line, check_token_exchange};
+use super::token_use::{TokenUse, check_active, check_use};
 use crate::model::{
     Announcement, ApiKey, EntityRef, EnvironmentName, FeedEntry, FeedPosition, KeyId, Metadata, Rejection, ScopeGrant,
     ScopeSet, Source, UnixTime,
@@ -76,6 +77,66 @@ proptest! {
         prop_assert!(key.expires_at.is_none_or(|end| claims.expires_at <= end));
         let verified = check_identity(signed(claims), &EXPECTED).expect("a token of ours");
         prop_assert_eq!(use_of(&verified, NOW, &Revocations::default()), Ok(()));
+    }
+
+    #[test]
+    fn e22_a_token_exchange_never_widens_never_outlives_and_ends_with_its_line(
+        grant in grants(),
+        (issued, life, now) in (-3600..=0_i64, 1..=3600_i64, 0..100_i64),
+        origin in option::of(select(vec!['5', '6'])),
+        is_entitys: bool,
+        scope in option::of(scope_texts()),
+        for_entity_asked: bool,
+        lifetime in option::of(0..4000_u64),
+        entries in vec(entries(), 0..4),
+    ) {
+        let (policy, registry, now) = (policy(), registry(), after(now));
+        let held = ScopeGrant::new(grant).spelled_out(&registry);
+        let subject = token(|claims| {
+            (claims.issued_at, claims.not_before) = (after(issued), after(issued));
+            claims.expires_at = after(issued + life);
+            claims.scopes = held.clone();
+            claims.origin = origin.map(token_id);
+            if is_entitys {
+                for_entity(claims, "acme");
+            }
+        });
+        let request = TokenRequest { entity: for_entity_asked.then(|| entity("other")), scope, lifetime };
+        let minting = Minting {
+            issuer: ISSUER, audience: ISSUER, token: token_id('9'), now, policy: &policy, registry: &registry,
+        };
+        let (developer, key) = (developer(), key());
+        let line = Line { developer: Some(&developer), key: Some(&key) };
+        let Ok(claims) = check_token_exchange(&subject, &line, &request, &minting) else { return Ok(()) };
+
+        prop_assert!(!is_entitys && subject.expires_at() > now);
+        prop_assert!(claims.scopes.is_subset(&held));
+        prop_assert!(!for_entity_asked || !claims.scopes.iter().any(|token| registry.is_management(token)));
+        prop_assert!(claims.expires_at > now && claims.expires_at <= subject.expires_at());
+        prop_assert_eq!(claims.origin, Some(origin.map_or(subject.token(), token_id)));
+        let child = check_identity(signed(claims), &EXPECTED).expect("a token of ours");
+        prop_assert_eq!(use_of(&child, now, &Revocations::default()), Ok(()));
+        // What ends the first token of the line or what it stands on ends this one. A token in the middle ends alone.
+        let revocations = applied(&entries);
+        let by_itself = origin.is_some() && entries.iter().any(|entry| matches!(
+            &entry.announcement, Announcement::TokenRevoked { token, .. } if *token == subject.token()
+        ));
+        if revocations.check(&subject).is_some() && !by_itself {
+            prop_assert!(revocations.check(&child).is_some());
+        }
+    }
+
+    #[test]
+    fn a_token_that_may_be_used_is_active_and_only_its_ranges_make_the_difference(
+        token in tokens(), entries in vec(entries(), 0..6), age in 0..4000_u64,
+    ) {
+        let (policy, revocations) = (policy(), applied(&entries));
+        let now = token.issued_at().minus(10).plus(age);
+        prop_assert_eq!(
+            check_active(&token, now, &policy, &revocations),
+            use_of(&token, now, &revocations),
+            "a token without ranges"
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod grant;
 mod key_text;
 mod limit;
 mod revocation;
+mod token_exchange;
 mod token_use;
 mod turnover;
 
@@ -27,5 +28,6 @@ pub use grant::{Maker, NewKey, check_new_key};
 pub use key_text::{Brand, BrandError, KeyTextParts, key_hint, parse_key_text, print_key_text};
 pub use limit::{Limit, LimitTable, address_key};
 pub use revocation::Revocations;
-pub use token_use::{TokenUse, check_use};
+pub use token_exchange::{Line, check_token_exchange};
+pub use token_use::{TokenUse, check_active, check_use};
 pub use turnover::{TurnoverPolicy, TurnoverStep, check_turnover};

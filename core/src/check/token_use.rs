@@ -32,22 +32,46 @@ pub struct TokenUse<'a> {
 /// - [`Rejection::AddressNotAllowed`] if the token has ranges and the source is in none, or not known;
 /// - [`Rejection::Revoked`].
 pub fn check_use(token: &VerifiedToken, using: &TokenUse<'_>) -> Result<(), Rejection> {
+    check_times(token, using.now, using.policy)?;
+    if !address::is_allowed(token.allowed_ips(), &using.source) {
+        return Err(Rejection::AddressNotAllowed);
+    }
+    check_revocation(token, using.revocations)
+}
+
+/// Decides whether `token` is active at `now` (RFC 7662 §2.2), from wherever it may be used: as [`check_use`], but that
+/// the address of its caller is not known here.
+///
+/// # Errors
+/// As [`check_use`], but for [`Rejection::AddressNotAllowed`].
+pub fn check_active(
+    token: &VerifiedToken,
+    now: UnixTime,
+    policy: &TokenPolicy,
+    revocations: &Revocations,
+) -> Result<(), Rejection> {
+    check_times(token, now, policy)?;
+    check_revocation(token, revocations)
+}
+
+fn check_times(token: &VerifiedToken, now: UnixTime, policy: &TokenPolicy) -> Result<(), Rejection> {
     let latest_start = token.not_before().max(token.issued_at());
-    if using.now.plus(using.policy.leeway.as_seconds()) < latest_start {
+    if now.plus(policy.leeway.as_seconds()) < latest_start {
         return Err(Rejection::NotYetValid);
     }
-    if token.expires_at() <= using.now.max(latest_start) {
+    if token.expires_at() <= now.max(latest_start) {
         return Err(Rejection::Expired);
     }
     // `iat` is at most the leeway ahead here, so this bounds how far ahead `exp` lies too. Measured from `now` alone, a
     // token of the longest life from a machine whose clock is within the leeway would be refused.
-    if token.expires_at().since(token.issued_at()) > using.policy.longest_lifetime.as_seconds() {
+    if token.expires_at().since(token.issued_at()) > policy.longest_lifetime.as_seconds() {
         return Err(Rejection::LifetimeTooLong);
     }
-    if !address::is_allowed(token.allowed_ips(), &using.source) {
-        return Err(Rejection::AddressNotAllowed);
-    }
-    match using.revocations.check(token) {
+    Ok(())
+}
+
+fn check_revocation(token: &VerifiedToken, revocations: &Revocations) -> Result<(), Rejection> {
+    match revocations.check(token) {
         Some(by) => Err(Rejection::Revoked { by }),
         None => Ok(()),
     }
@@ -143,6 +167,7 @@ mod tests {
         for from in [source("192.0.3.1"), Source::UNKNOWN] {
             assert_eq!(use_at(NOW, from, &token), Err(Rejection::AddressNotAllowed));
         }
+        assert_eq!(check_active(&token, NOW, &policy(), &Revocations::default()), Ok(()), "active somewhere");
     }
 
     #[test]

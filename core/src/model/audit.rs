@@ -122,7 +122,7 @@ actions! {
     EntityCreated = "entity.created", Done;
     /// An entity was removed.
     EntityRemoved = "entity.removed", Done;
-    /// A key was exchanged for a token.
+    /// A key was exchanged for a token, or a token for a narrower one: then the actor names that token.
     TokenIssued = "token.issued", Done;
     /// A token was revoked.
     TokenRevoked = "token.revoked", Done;

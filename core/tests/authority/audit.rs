@@ -49,8 +49,10 @@ fn expected(name: &str, scene: &Scene) -> Vec<(ChainId, AuditAction)> {
         "keys.create by the host" | "keys.create by a caller" => vec![(own(), KeyCreated)],
         "keys.import" => vec![(own(), KeyImported)],
         "keys.revoke" => vec![(own(), KeyRevoked)],
-        "exchange" | "exchange for an entity" => vec![(own(), TokenIssued)],
-        "revocation.token" => vec![(own(), TokenRevoked)],
+        "exchange" | "exchange for an entity" | "exchange_token" | "exchange_token for an entity" => {
+            vec![(own(), TokenIssued)]
+        }
+        "revocation.token" | "revocation.presented" => vec![(own(), TokenRevoked)],
         "entities.create" => vec![(own(), EntityCreated)],
         "entities.remove" => vec![(own(), EntityRemoved)],
         "sandboxes.create" | "sandboxes.create with an idempotency key" => {

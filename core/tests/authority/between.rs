@@ -14,7 +14,7 @@ use latchbook_core::random::{self, SystemRandom};
 use crate::sandboxes::{holder, kinds};
 use crate::support::{
     HOST, Holder, House, LIVE, NOWHERE, SANDBOX, START, Upkeep, developer, entity, idempotent, new_key, order, pem,
-    rejection,
+    rejection, revoked,
 };
 
 /// A house where another acts once, just before the first commit to come.
@@ -39,6 +39,36 @@ fn r1_an_exchange_that_read_the_key_before_it_was_revoked_makes_no_token() {
         while_at_work(&house, move |house| revoke(house, &victim).unwrap());
         assert_eq!(rejection(house.exchange(&acme)), want);
         assert!(!actions(&house, &acme).contains(&AuditAction::TokenIssued));
+    }
+}
+
+#[test]
+fn r1_a_token_exchange_that_read_its_line_before_that_was_ended_makes_no_token() {
+    type Case = (fn(&House, &Holder) -> Result<(), Refusal>, RevokedBy);
+    let cases: [Case; 2] = [(House::revoke_key, RevokedBy::Key), (House::suspend, RevokedBy::Developer)];
+    for (revoke, want) in cases {
+        let house = House::new();
+        let acme = house.holder("acme");
+        let token = house.token(&acme);
+        let (before, victim) = (actions(&house, &acme), acme.clone());
+        while_at_work(&house, move |house| revoke(house, &victim).unwrap());
+        assert_eq!(revoked(house.narrow(&token, |_| {})), want);
+        assert_eq!(actions(&house, &acme).len(), before.len() + 1, "what ended it, and no token");
+    }
+}
+
+#[test]
+fn k10_a_token_exchange_elsewhere_makes_nothing_after_its_line_was_ended_however_old_the_feed_is_there() {
+    type Case = (fn(&House, &Holder) -> Result<(), Refusal>, RevokedBy);
+    let cases: [Case; 2] = [(House::revoke_key, RevokedBy::Key), (House::suspend, RevokedBy::Developer)];
+    for (revoke, want) in cases {
+        let house = House::shared();
+        let acme = house.holder("acme");
+        let elsewhere = house.another(0);
+        let token = elsewhere.token(&acme);
+        revoke(&house, &acme).unwrap();
+        assert!(elsewhere.admit(&token).is_ok(), "the feed was read a moment ago");
+        assert_eq!(revoked(elsewhere.narrow(&token, |_| {})), want);
     }
 }
 

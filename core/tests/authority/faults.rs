@@ -74,6 +74,12 @@ pub const CHANGES: &[(&str, Operation)] = &[
     ("keys.revoke", |s| s.house.revoke_key(&s.holder)),
     ("exchange", |s| done(s.house.exchange(&s.holder))),
     ("exchange for an entity", |s| done(s.house.exchange_with(&s.holder, |exchange| exchange.entity = Some("acme-a")))),
+    ("exchange_token", |s| done(s.house.narrow(&s.token, |_| {}))),
+    ("exchange_token for an entity", |s| done(s.house.narrow(&s.token, |exchange| exchange.entity = Some("acme-a")))),
+    ("revocation.presented", |s| {
+        let client = s.house.client(&s.holder)?;
+        block_on(s.house.authority.revocation().presented(&client, s.token.as_bytes()))
+    }),
     ("revocation.token", |s| s.house.revoke_token_of(&s.principal)),
     ("entities.create", |s| {
         let new = NewEntity { id: Some(entity("acme-new")), legal_name: "New".to_owned() };
@@ -116,6 +122,12 @@ const READS: &[(&str, Operation)] = &[
     }),
     ("audit.verify", |s| done(block_on(s.house.authority.audit().verify(&ChainId::System(LIVE))))),
     ("entity", |s| done(s.house.reach(&s.token, Some("acme-a")))),
+    ("authenticate_client", |s| done(s.house.client(&s.holder))),
+    ("introspect", |s| {
+        let claims = s.house.introspect(&s.holder, &s.token)?;
+        assert!(claims.is_some(), "a fault is never inactive");
+        Ok(())
+    }),
     ("health", |s| done(block_on(s.house.authority.health()))),
 ];
 
@@ -135,6 +147,10 @@ const ABSENT: &[(&str, Operation)] = &[
     }),
     ("entity", |s| done(s.house.reach(&s.token, Some("none")))),
     ("exchange", |s| done(s.house.exchange_with(&s.holder, |exchange| exchange.developer = "none"))),
+    ("exchange_token", |s| done(s.house.narrow(&s.token, |exchange| exchange.entity = Some("none")))),
+    ("authenticate_client", |s| {
+        done(s.house.client(&Holder { developer: developer(LIVE, "none"), ..s.holder.clone() }))
+    }),
     ("sandboxes.get", |s| done(block_on(s.house.authority.sandboxes().get(&developer(SANDBOX, "none"))))),
     ("sandboxes.create", |s| {
         let open = SandboxActor::Open;

@@ -1,4 +1,4 @@
-//! The README's sessions with curl, played against the real program.
+//! The sessions with curl of the README and of the how-to pages, played against the real program.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
@@ -13,10 +13,16 @@ use support::{Server, program_on};
 const PROGRAM: &str = support::LEDGER_AXUM;
 
 const README: &str = include_str!("../../../README.md");
+const OAUTH_CLIENTS: &str = include_str!("../../../docs/how-to/oauth-clients.md");
+const TOKEN_EXCHANGE: &str = include_str!("../../../docs/how-to/token-exchange.md");
 
-/// What comes after the comment that begins with `mark`.
+/// What comes after the comment in the README that begins with `mark`.
 fn marked(mark: &str) -> &'static str {
-    README.split_once(&format!("<!-- {mark}:")).expect("the mark").1
+    marked_in(README, mark)
+}
+
+fn marked_in(page: &'static str, mark: &str) -> &'static str {
+    page.split_once(&format!("<!-- {mark}:")).expect("the mark").1
 }
 
 /// The contents of the first fenced block of `language` in `text`, and what comes after it.
@@ -54,13 +60,28 @@ fn play(folder: &Path, commands: &str, server: Option<&Server>) -> String {
     String::from_utf8(played.stdout).unwrap()
 }
 
-#[test]
-fn the_readme_session_prints_what_the_readme_says() {
-    let (commands, rest) = block(marked("session"), "sh");
+/// Plays the session of `page`, which starts on nothing.
+fn assert_session(page: &'static str) {
+    let (commands, rest) = block(marked_in(page, "session"), "sh");
     let (expected, _) = block(rest, "text");
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), "cargo run --release --bin ledger-axum");
     assert_eq!(play(folder.path(), commands, Some(&server)), expected);
+}
+
+#[test]
+fn the_readme_session_prints_what_the_readme_says() {
+    assert_session(README);
+}
+
+#[test]
+fn oauth_clients_are_told_what_the_how_to_page_says() {
+    assert_session(OAUTH_CLIENTS);
+}
+
+#[test]
+fn a_token_is_narrowed_as_the_how_to_page_says() {
+    assert_session(TOKEN_EXCHANGE);
 }
 
 #[test]

@@ -63,8 +63,7 @@ pub(super) fn invalid_request(what: &str) -> Failure {
 
 /// The members of a JSON body.
 pub(super) fn json_body<'a>(request: &Request<'a>) -> Result<Members<'a>, Failure> {
-    let media_type = request.content_type.and_then(|value| value.split(|&byte| byte == b';').next());
-    if !media_type.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")) {
+    if !request.is_media_type("application/json") {
         return Err(Failure::Answered(Answer::unsupported_media_type()));
     }
     Ok(Members::parse(request.body)?)

@@ -49,7 +49,7 @@ pub(super) async fn revoke(gate: &Gate, request: &Request<'_>) -> Result<Reply, 
     let id = key_id(request)?;
     let source = gate.source(&request.head);
     gate.authority().keys().revoke(&Actor::Principal(&caller), source, caller.developer(), id).await?;
-    Ok(Reply::no_content())
+    Ok(Reply::empty(204))
 }
 
 async fn manager(gate: &Gate, request: &Request<'_>) -> Result<Principal, Reply> {

@@ -3,6 +3,7 @@
 mod audit;
 mod failure;
 mod keys;
+mod oauth;
 mod sandbox;
 mod tokens;
 mod usage;
@@ -13,13 +14,11 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use failure::Failure;
-use latchbook_core::authority::Refusal;
-use latchbook_core::model::Rejection;
 
 use crate::problem::{self, Rejected};
 use crate::refusal::Answer;
 use crate::reply::{content_type, no_store};
-use crate::{Gate, Reply, Request, SandboxAccess};
+use crate::{Gate, Reply, Request};
 
 /// A route, to be mounted by an adapter for any framework.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +42,8 @@ pub enum Group {
     Tokens,
     /// Sandboxes.
     Sandbox,
+    /// The same for clients that speak OAuth: tokens, introspection, revocation, and the metadata that names them.
+    OAuth,
     /// Public keys.
     WellKnown,
     /// What a developer does with a token: its keys, its audit events, its usage.
@@ -55,6 +56,10 @@ enum Route {
     DeveloperToken,
     EntityToken,
     OpenSandbox,
+    OAuthToken,
+    Introspect,
+    RevokeToken,
+    Metadata,
     HomeKeySet,
     KeySet,
     Whoami,
@@ -78,6 +83,10 @@ const ROUTES: &[Endpoint] = &[
     post("/v1/auth/developer-token", Group::Tokens, SMALL, Route::DeveloperToken),
     post("/v1/auth/entity-token", Group::Tokens, SMALL, Route::EntityToken),
     post("/v1/sandbox", Group::Sandbox, SMALL, Route::OpenSandbox),
+    post("/oauth/token", Group::OAuth, SMALL, Route::OAuthToken),
+    post("/oauth/introspect", Group::OAuth, SMALL, Route::Introspect),
+    post("/oauth/revoke", Group::OAuth, SMALL, Route::RevokeToken),
+    get("/.well-known/oauth-authorization-server/{environment}", Group::OAuth, Route::Metadata),
     get("/.well-known/jwks.json", Group::WellKnown, Route::HomeKeySet),
     get("/.well-known/jwks/{environment}", Group::WellKnown, Route::KeySet),
     get("/v1/auth/whoami", Group::SelfService, Route::Whoami),
@@ -103,14 +112,14 @@ const fn post(path: &'static str, group: Group, max_body: usize, route: Route) -
     Endpoint { method: "POST", path, group, max_body, route }
 }
 
-/// The routes that `gate`'s policy has: those of sandboxes only where somebody may open one.
+/// The routes that `gate`'s policy has: those of sandboxes only where somebody may open one, and none of a group that
+/// the host has left out.
 ///
 /// `/.well-known/jwks/{environment}` takes the segment with its `.json`, such as `sandbox.json`: routers want a `{…}` to
 /// be a whole segment.
 #[must_use]
 pub fn endpoints(gate: &Gate) -> Vec<Endpoint> {
-    let sandboxes = gate.sandbox_access() != SandboxAccess::Off;
-    ROUTES.iter().copied().filter(|endpoint| sandboxes || endpoint.group != Group::Sandbox).collect()
+    ROUTES.iter().copied().filter(|endpoint| gate.offers(endpoint.group)).collect()
 }
 
 /// The same, by path: a path is mounted once, with every method that it has.
@@ -123,13 +132,6 @@ pub fn endpoints_by_path(gate: &Gate) -> BTreeMap<&'static str, Vec<Endpoint>> {
     paths
 }
 
-/// The value of `Allow` for a path with these endpoints: GET is HEAD too.
-#[must_use]
-pub fn allowed_methods(endpoints: &[Endpoint]) -> String {
-    let methods = endpoints.iter().map(|endpoint| if endpoint.method == "GET" { "GET, HEAD" } else { endpoint.method });
-    methods.collect::<Vec<_>>().join(", ")
-}
-
 impl Endpoint {
     /// Answers `request`, which came by this endpoint's method and path.
     pub fn call<'a>(&self, gate: &'a Gate, request: Request<'a>) -> Pin<Box<dyn Future<Output = Reply> + Send + 'a>> {
@@ -140,6 +142,10 @@ impl Endpoint {
                 Route::DeveloperToken => tokens::developer(gate, &request).await,
                 Route::EntityToken => tokens::entity(gate, &request).await,
                 Route::OpenSandbox => sandbox::open(gate, &request).await,
+                Route::OAuthToken => oauth_outcome(gate, oauth::token(gate, &request).await),
+                Route::Introspect => oauth_outcome(gate, oauth::introspect(gate, &request).await),
+                Route::RevokeToken => oauth_outcome(gate, oauth::revoke(gate, &request).await),
+                Route::Metadata => oauth::metadata(gate, &request),
                 Route::HomeKeySet => well_known::home_key_set(gate),
                 Route::KeySet => well_known::key_set(gate, &request),
                 Route::Whoami => whoami::whoami(gate, &request).await,
@@ -153,9 +159,45 @@ impl Endpoint {
             outcome.unwrap_or_else(|failure: Failure| failure.into_reply(gate))
         })
     }
+
+    /// 405, for this endpoint's path called by a method that it does not have. `Allow` names those that it has.
+    #[must_use]
+    pub fn method_not_allowed(&self, gate: &Gate) -> Reply {
+        let mut reply = self.refuse(gate, &Answer::method_not_allowed());
+        reply.headers.push(("allow", self.allow()));
+        reply
+    }
+
+    /// 413, for a body longer than [`max_body`](Self::max_body).
+    #[must_use]
+    pub fn payload_too_large(&self, gate: &Gate) -> Reply {
+        self.refuse(gate, &Answer::payload_too_large())
+    }
+
+    /// 400, for a body that broke off or could not be read.
+    #[must_use]
+    pub fn body_cut_off(&self, gate: &Gate) -> Reply {
+        self.refuse(gate, &Answer::invalid_request(CUT_OFF))
+    }
+
+    /// The methods of the path, as `Allow` has them: GET is HEAD too.
+    fn allow(&self) -> String {
+        let methods = ROUTES.iter().filter(|other| other.path == self.path).map(|other| other.method);
+        let methods = methods.map(|method| if method == "GET" { "GET, HEAD" } else { method });
+        methods.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `answer` in the form that errors have at this path: RFC 6749's (§5.2) under `/oauth`, else problem details.
+    fn refuse(&self, gate: &Gate, answer: &Answer) -> Reply {
+        if self.path.starts_with("/oauth/") { gate.oauth_reply(answer) } else { gate.reply(answer) }
+    }
 }
 
-/// 405, for a path of an endpoint called by another method. `allow` names the right ones, separated by `, `.
+fn oauth_outcome(gate: &Gate, outcome: Result<Reply, Answer>) -> Result<Reply, Failure> {
+    outcome.map_err(|answer| Failure::Replied(gate.oauth_reply(&answer)))
+}
+
+/// 405, for a path of the host's own. `allow` names the methods that it has, separated by `, `.
 #[must_use]
 pub fn method_not_allowed(gate: &Gate, allow: &str) -> Reply {
     let mut reply = gate.reply(&Answer::method_not_allowed());
@@ -163,18 +205,19 @@ pub fn method_not_allowed(gate: &Gate, allow: &str) -> Reply {
     reply
 }
 
-/// 413, for a body longer than the endpoint's `max_body`.
+/// 413, for a body that is too long at a path of the host's own.
 #[must_use]
 pub fn payload_too_large(gate: &Gate) -> Reply {
     gate.reply(&Answer::payload_too_large())
 }
 
-/// 400, for a body that broke off.
+/// 400, for a body that broke off at a path of the host's own.
 #[must_use]
 pub fn body_cut_off(gate: &Gate) -> Reply {
-    let message = "the body could not be read to its end; send it whole";
-    gate.refuse(&Refusal::Rejected(Rejection::InvalidRequest { message }))
+    gate.reply(&Answer::invalid_request(CUT_OFF))
 }
+
+const CUT_OFF: &str = "the body could not be read to its end; send it whole";
 
 /// 500, for a server that is not set up rightly. The log must say what is missing; this does not.
 #[must_use]

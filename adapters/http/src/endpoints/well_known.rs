@@ -20,7 +20,17 @@ pub(super) fn key_set(gate: &Gate, request: &Request<'_>) -> Result<Reply, Failu
 
 fn publish(gate: &Gate, environment: EnvironmentName) -> Result<Reply, Failure> {
     let keys = gate.authority().public_keys(environment).ok_or(Rejection::NotFound)?;
-    let cache_control = ("cache-control", format!("public, max-age={}", jose::KEY_SET_MAX_AGE.as_secs()));
-    let headers = vec![content_type("application/jwk-set+json"), cache_control];
+    let headers = vec![content_type("application/jwk-set+json"), cache_control()];
     Ok(Reply { status: 200, headers, body: jose::key_set(&keys).into_bytes() })
+}
+
+/// `reply` for everybody's cache, as long as a key set may be kept.
+pub(super) fn cached(mut reply: Reply) -> Reply {
+    reply.headers.retain(|(name, _)| *name != "cache-control");
+    reply.headers.push(cache_control());
+    reply
+}
+
+fn cache_control() -> (&'static str, String) {
+    ("cache-control", format!("public, max-age={}", jose::KEY_SET_MAX_AGE.as_secs()))
 }

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
-use latchbook_http::{Gate, Head, Reply, Request, endpoints, method_not_allowed, not_found, payload_too_large};
+use latchbook_http::{Gate, Head, Reply, Request, endpoints, not_found};
 use serde_json::Value;
 
 /// A request to an endpoint.
@@ -66,6 +68,28 @@ pub fn post_text(path: &str, body: &str) -> Ask {
     Ask { content_type: Some("application/json".to_owned()), body: body.into(), ..Ask::new("POST", path) }
 }
 
+/// A form, its names and values coded.
+pub fn post_form(path: &str, parameters: &[(&str, &str)]) -> Ask {
+    let coded: Vec<String> =
+        parameters.iter().map(|(name, value)| format!("{}={}", form_coded(name), form_coded(value))).collect();
+    post_form_text(path, &coded.join("&"))
+}
+
+pub fn post_form_text(path: &str, body: &str) -> Ask {
+    Ask { content_type: Some(FORM.to_owned()), body: body.into(), ..Ask::new("POST", path) }
+}
+
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+fn form_coded(text: &str) -> String {
+    let coded = |byte: u8| match byte {
+        b' ' => "+".to_owned(),
+        byte if byte.is_ascii_alphanumeric() || b"-._*".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(coded).collect()
+}
+
 pub fn delete(path: &str) -> Ask {
     Ask::new("DELETE", path)
 }
@@ -95,6 +119,17 @@ impl Ask {
         self
     }
 
+    /// A client's id and secret by HTTP Basic.
+    pub fn basic(self, id: &str, secret: &str) -> Self {
+        let pair = format!("{}:{}", form_coded(id), form_coded(secret));
+        self.authorization(&format!("Basic {}", STANDARD.encode(pair)))
+    }
+
+    pub fn authorization(mut self, value: &str) -> Self {
+        self.fields.authorization.push(value.into());
+        self
+    }
+
     pub fn from(mut self, peer: &str) -> Self {
         self.fields.peer = peer.parse().ok();
         self
@@ -112,20 +147,20 @@ impl Ask {
 
     /// Sends it as an adapter would.
     pub fn send(&self, gate: &Gate) -> Reply {
-        let (mut allow, mut found) = (Vec::new(), None);
+        let (mut found, mut of_path) = (None, None);
         for endpoint in endpoints(gate) {
             if let Some(parameter) = matching(endpoint.path, &self.path) {
-                allow.push(endpoint.method);
+                of_path = Some(endpoint);
                 if endpoint.method == self.method {
                     found = Some((endpoint, parameter));
                 }
             }
         }
         let Some((endpoint, parameter)) = found else {
-            return if allow.is_empty() { not_found(gate) } else { method_not_allowed(gate, &allow.join(", ")) };
+            return of_path.map_or_else(|| not_found(gate), |endpoint| endpoint.method_not_allowed(gate));
         };
         if endpoint.max_body > 0 && self.body.len() > endpoint.max_body {
-            return payload_too_large(gate);
+            return endpoint.payload_too_large(gate);
         }
         let idempotency_keys: Vec<&[u8]> = self.idempotency_keys.iter().map(Vec::as_slice).collect();
         self.fields.head(|head| {
@@ -185,6 +220,24 @@ pub fn assert_refused(reply: &Reply, status: u16, error: &str, challenge: Option
     assert_eq!(retry_after, body.get("retry_after").map(Value::to_string), "{shown}");
 }
 
+/// Asserts a refusal of an OAuth endpoint: exactly RFC 6749's two members, in its characters, and the fields.
+#[track_caller]
+pub fn assert_oauth_refused(reply: &Reply, status: u16, error: &str) {
+    let shown = String::from_utf8_lossy(&reply.body);
+    assert_eq!(reply.status, status, "{shown}");
+    let body = json(reply);
+    assert_eq!(body["error"], error, "{shown}");
+    let description = text(&body["error_description"]);
+    assert!(description.ends_with('.') && !description.ends_with(".."), "{shown}");
+    assert!(description.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte)), "{shown}");
+    assert_eq!(body.as_object().map(serde_json::Map::len), Some(2), "{shown}");
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.header("www-authenticate"), BASIC.filter(|_| status == 401), "{shown}");
+    assert_eq!(reply.header("retry-after").is_some(), status == 429 || status == 503, "{shown}");
+}
+
+pub const BASIC: Option<&str> = Some("Basic realm=\"latchbook\"");
 pub const BEARER: Option<&str> = Some("Bearer realm=\"latchbook\"");
 pub const API_KEY: Option<&str> = Some("ApiKey realm=\"latchbook\"");
 pub const INVALID_REQUEST: Option<&str> = Some("Bearer realm=\"latchbook\", error=\"invalid_request\"");

@@ -8,7 +8,7 @@ use latchbook_core::model::Row;
 use latchbook_http::{Reply, endpoints};
 use serde_json::json as object;
 
-use crate::ask::{Ask, assert_refused, delete, get, post};
+use crate::ask::{Ask, assert_oauth_refused, assert_refused, delete, get, post, post_form};
 use crate::house::House;
 
 /// A house, and what is asked of it by everybody's right.
@@ -49,6 +49,15 @@ const ROUTES: &[(&str, &str, Request)] = &[
         let body = object!({"name": "Try it", "developer_id": "newcomer"});
         post("/v1/sandbox", &body).idempotency_key(&"k".repeat(40))
     }),
+    ("POST", "/oauth/token", |s| {
+        let key = s.house.acme.text.expose();
+        post_form("/oauth/token", &[("grant_type", "client_credentials"), ("scope", "ledger:read")]).basic("acme", key)
+    }),
+    ("POST", "/oauth/introspect", |s| of_client(s, "/oauth/introspect")),
+    ("POST", "/oauth/revoke", |s| of_client(s, "/oauth/revoke")),
+    ("GET", "/.well-known/oauth-authorization-server/{environment}", |_| {
+        get("/.well-known/oauth-authorization-server/live")
+    }),
     ("GET", "/.well-known/jwks.json", |_| get("/.well-known/jwks.json")),
     ("GET", "/.well-known/jwks/{environment}", |_| get("/.well-known/jwks/live.json")),
     ("GET", "/v1/auth/whoami", |s| get("/v1/auth/whoami").bearer(&s.token)),
@@ -71,6 +80,28 @@ fn entity_token(scene: &Scene, path: &str) -> Ask {
     post(path, &object!({"developerId": "acme", "apiKey": scene.house.acme.text.expose(), "entityId": "acme-a"}))
 }
 
+/// The second way to use the token endpoint.
+fn token_exchange(scene: &Scene) -> Ask {
+    let asked = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", &scene.token),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+        ("entity_id", "acme-a"),
+    ];
+    post_form("/oauth/token", &asked).basic("acme", scene.house.acme.text.expose())
+}
+
+/// Every request here: those to each route, and the second one to the token endpoint.
+fn requests() -> Vec<(&'static str, &'static str, Request)> {
+    let exchange: Request = token_exchange;
+    ROUTES.iter().copied().chain([("POST", "/oauth/token", exchange)]).collect()
+}
+
+fn of_client(scene: &Scene, path: &str) -> Ask {
+    let form = [("client_id", "acme"), ("client_secret", scene.house.acme.text.expose()), ("token", &scene.token)];
+    post_form(path, &form)
+}
+
 fn own_key(scene: &Scene) -> String {
     format!("/v1/developers/keys/{}", scene.house.acme.key)
 }
@@ -80,6 +111,14 @@ fn own_key(scene: &Scene) -> String {
 fn assert_opaque(reply: &Reply, told: &str) {
     let body = String::from_utf8_lossy(&reply.body);
     assert_eq!(reply.status, 503, "{told}: {body}");
+    if body.contains("error_description") {
+        assert_oauth_refused(reply, 503, "temporarily_unavailable");
+        let rest = r#""error_description":"The service cannot answer right now."}"#;
+        assert_eq!(body, format!(r#"{{"error":"temporarily_unavailable",{rest}"#), "{told}");
+        assert!(told.contains(" /oauth/"), "{told}");
+        return;
+    }
+    assert!(!told.contains(" /oauth/"), "{told}");
     assert_refused(reply, 503, "temporarily_unavailable", None);
     let names: Vec<_> = reply.headers.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["content-type", "cache-control", "retry-after"], "{told}");
@@ -101,7 +140,7 @@ fn every_route_has_its_place_here() {
 #[test]
 fn s5_a_fault_at_any_step_of_any_route_is_an_opaque_503_and_changes_nothing() {
     let mut faults = 0;
-    for (method, path, request) in ROUTES {
+    for (method, path, request) in requests() {
         for (shared, trouble) in
             [(false, Trouble::Fails), (false, Trouble::Corrupt), (true, Trouble::Fails), (true, Trouble::Corrupt)]
         {
@@ -131,7 +170,7 @@ fn s5_a_fault_at_any_step_of_any_route_is_an_opaque_503_and_changes_nothing() {
 
 #[test]
 fn s5_what_was_done_in_spite_of_a_fault_is_an_opaque_503_and_asking_again_settles_it() {
-    for (method, path, request) in ROUTES {
+    for (method, path, request) in requests() {
         for step in 0.. {
             let told = format!("{method} {path}, write {step}");
             assert!(step < 20, "{told}: it never ends");
@@ -146,7 +185,7 @@ fn s5_what_was_done_in_spite_of_a_fault_is_an_opaque_503_and_asking_again_settle
             assert_opaque(&reply, &told);
             let again = ask.send(&scene.house.gate);
             // A key that was revoked after all has taken its token along.
-            let settled = again.status < 300 || (*method == "DELETE" && again.status == 401);
+            let settled = again.status < 300 || (method == "DELETE" && again.status == 401);
             assert!(settled, "{told}, again: {}", String::from_utf8_lossy(&again.body));
         }
     }
@@ -157,9 +196,9 @@ fn s5_while_the_store_is_away_every_route_that_needs_it_is_503_and_none_is_401()
     for shared in [false, true] {
         let scene = Scene::new(shared);
         scene.house.store.break_down();
-        for (method, path, request) in ROUTES {
+        for (method, path, request) in requests() {
             let reply = request(&scene).send(&scene.house.gate);
-            let needs_none = path.starts_with("/.well-known/") || (*path == "/v1/auth/whoami" && !shared);
+            let needs_none = path.starts_with("/.well-known/") || (path == "/v1/auth/whoami" && !shared);
             if needs_none {
                 assert_eq!(reply.status, 200, "{method} {path}");
             } else {
@@ -167,8 +206,9 @@ fn s5_while_the_store_is_away_every_route_that_needs_it_is_503_and_none_is_401()
             }
         }
         scene.house.store.recover();
-        for (method, path, request) in ROUTES {
-            if *method != "DELETE" {
+        for (method, path, request) in requests() {
+            // These end the token that the others are asked with.
+            if method != "DELETE" && path != "/oauth/revoke" {
                 assert!(request(&scene).send(&scene.house.gate).status < 300, "{method} {path}");
             }
         }

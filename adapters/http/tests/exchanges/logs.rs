@@ -9,7 +9,7 @@ use latchbook_http::Serves;
 use serde_json::json as object;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::ask::{Fields, delete, get, json, post, post_text, text};
+use crate::ask::{Fields, delete, get, json, post, post_form, post_text, text};
 use crate::house::{FAULT, House};
 
 /// What is written by `run`, at every level.
@@ -60,6 +60,15 @@ fn l2_k6_no_secret_is_logged_wherever_it_is_sent() {
         let order = object!({"name": "Try it", "developer_id": "newcomer"});
         let opened = json(&post("/v1/sandbox", &order).idempotency_key(idempotency_key).send(&house.gate));
         secrets.extend([text(&opened["data"]["developer"]["apiKey"]), text(&opened["data"]["token"])]);
+        let form = [("grant_type", "client_credentials")];
+        let issued = post_form("/oauth/token", &form).basic("acme", &key).send(&house.gate);
+        let issued = text(&json(&issued)["access_token"]);
+        secrets.push(text(&json(&post_form("/oauth/token", &exchanged(&issued)).send(&house.gate))["access_token"]));
+        for path in ["/oauth/introspect", "/oauth/revoke"] {
+            let reply = post_form(path, &[("token", &issued)]).basic("acme", &key).send(&house.gate);
+            assert_eq!(reply.status, 200, "{path}");
+        }
+        secrets.push(issued);
         // Where they do not: in a URL, in place of each other and of an id, in a broken body, revoked, mistyped.
         for secret in secrets.clone() {
             for path in ["/v1/auth/whoami", "/v1/developers/keys", "/v1/developers/audit", "/v1/developers/usage"] {
@@ -77,6 +86,16 @@ fn l2_k6_no_secret_is_logged_wherever_it_is_sent() {
                     post(path, &body).send(&house.gate);
                 }
             }
+            for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
+                post_form(path, &spoilt(&secret)).basic("acme", &secret).send(&house.gate);
+                post_form(path, &[("grant_type", "client_credentials"), ("token", &secret)])
+                    .basic(&secret, &key)
+                    .send(&house.gate);
+                post_form(&format!("{path}?token={secret}"), &[("grant_type", &secret), (&secret, &secret)])
+                    .bearer(&secret)
+                    .send(&house.gate);
+            }
+            post_form("/oauth/token", &spoilt(&secret)).send(&house.gate);
             post_text("/v1/auth/tokens", &secret).send(&house.gate);
             post("/v1/sandbox", &object!({"name": secret, "developer_id": secret})).send(&house.gate);
         }
@@ -96,6 +115,20 @@ fn l2_k6_no_secret_is_logged_wherever_it_is_sent() {
     }
 }
 
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// A token exchange of `token`.
+fn exchanged(token: &str) -> [(&str, &str); 3] {
+    [("grant_type", TOKEN_EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)]
+}
+
+/// The same with `secret` wherever it does not belong.
+fn spoilt(secret: &str) -> [(&str, &str); 6] {
+    let [grant_type, subject_token, kind] = exchanged(secret);
+    [grant_type, subject_token, kind, ("scope", secret), ("entity_id", secret), ("token", secret)]
+}
+
 #[test]
 fn l4_every_event_stays_on_one_line() {
     let house = House::new();
@@ -112,7 +145,12 @@ fn l4_every_event_stays_on_one_line() {
         for (developer, key) in [(hostile, house.acme.text.expose()), ("acme", hostile), (hostile, hostile)] {
             let body = object!({"developerId": developer, "apiKey": key, "entityId": hostile, "scope": hostile});
             assert_eq!(post("/v1/auth/developer-token", &body).send(&house.gate).status, 401);
+            let form = [("grant_type", "client_credentials"), ("scope", hostile), ("token", hostile)];
+            for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
+                assert_eq!(post_form(path, &form).basic(developer, key).send(&house.gate).status, 401);
+            }
         }
+        assert_eq!(post_form("/oauth/token", &exchanged(hostile)).send(&house.gate).status, 400);
         let body = object!({
             "developerId": "acme", "apiKey": house.acme.text.expose(), "entityId": hostile, "scope": "ledger:read",
         });

@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use latchbook_http::form::{Form, FormError};
 use latchbook_http::{credential, endpoints, query};
 use proptest::prelude::*;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, FORM};
 use crate::house::House;
 
 fn field() -> impl Strategy<Value = Vec<u8>> {
@@ -98,6 +99,42 @@ fn spoiled(others: Vec<(String, String)>) -> Vec<(String, String)> {
     members.into_iter().collect()
 }
 
+/// A form that an endpoint may not expect. Every value in it says `ECHO`.
+fn hostile_form() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "scope",
+        "entity_id",
+        "subject_token",
+        "subject_token_type",
+        "requested_token_type",
+        "actor_token",
+        "resource",
+        "audience",
+        "token",
+        "token_type_hint",
+        "%74oken",
+        "",
+    ]);
+    let value = prop_oneof![
+        2 => Just("client_credentials".to_owned()),
+        2 => Just("urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange".to_owned()),
+        2 => Just("urn:ietf:params:oauth:token-type:access_token".to_owned()),
+        1 => Just("acme".to_owned()),
+        1 => Just(String::new()),
+        1 => "ECHO[a-z+%=;:. ]{0,12}",
+        1 => "ECHO.{0,12}",
+        1 => "ECHO(%[0-9a-fA-F]{2}){0,6}",
+        1 => Just(format!("ECHO{}", "a".repeat(9_000))),
+    ];
+    prop::collection::vec((name, value), 0..7).prop_map(|pairs| {
+        let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("&")
+    })
+}
+
 /// A request to one of the endpoints, with or without a good token.
 fn hostile_ask() -> impl Strategy<Value = (prop::sample::Index, String, Option<String>, String, bool)> {
     let body = prop_oneof![
@@ -105,9 +142,12 @@ fn hostile_ask() -> impl Strategy<Value = (prop::sample::Index, String, Option<S
         prop::collection::vec((member(), hostile_json()), 0..8).prop_map(|members| object(&members)),
         hostile_json(),
         "[{}\"\\[\\]:,a0\\\\ ]{0,40}",
+        hostile_form(),
     ];
-    let content_type =
-        prop::option::weighted(0.9, prop_oneof![9 => Just("application/json".to_owned()), 1 => ".{0,20}"]);
+    let content_type = prop::option::weighted(
+        0.9,
+        prop_oneof![9 => Just("application/json".to_owned()), 9 => Just(FORM.to_owned()), 1 => ".{0,20}"],
+    );
     (any::<prop::sample::Index>(), body, content_type, query_text(), any::<bool>())
 }
 
@@ -173,6 +213,34 @@ proptest! {
         let first = query::find(Some(&query), "entityId");
         prop_assert_eq!(&query::find(Some(&query), "entityId"), &first);
         prop_assert_eq!(query::contains(&query, "entityId"), first != Ok(None));
+    }
+
+    #[test]
+    fn a_form_that_is_read_says_of_each_parameter_what_was_put_in_it(
+        pairs in prop::collection::btree_map("[a-z_]{1,6}", ".{0,12}", 0..6), repeated: prop::sample::Index
+    ) {
+        let coded = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+        let mut body: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", coded(name), coded(value))).collect();
+        let form = Form::parse(body.join("&").as_bytes(), &[]).expect("a form");
+        for (name, value) in &pairs {
+            prop_assert_eq!(form.text(name), Some(value.as_str()).filter(|value| !value.is_empty()));
+        }
+        if !body.is_empty() {
+            body.push(repeated.get(&body).clone());
+            let twice = Form::parse(body.join("&").as_bytes(), &[]).map(|_| ());
+            prop_assert_eq!(twice, Err(FormError::Repeated));
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_form_reader_panic_and_what_it_reads_it_reads_again(
+        body in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..64),
+            hostile_form().prop_map(String::into_bytes),
+        ]
+    ) {
+        let read = || Form::parse(&body, &[]).map(|form| form.text("token").map(str::to_owned));
+        prop_assert_eq!(read(), read());
     }
 
     #[test]

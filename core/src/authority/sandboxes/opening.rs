@@ -167,7 +167,7 @@ impl Inner {
         let verified = self.verified_key(developer, key, text, source, set.at)?;
         let request = TokenRequest { entity: None, scope: None, lifetime: None };
         let (issued, claims) = self.mint(set, &verified, &request).await?;
-        self.audit_issue(set, &claims, source)?;
+        self.audit_issue(set, &claims, None, source)?;
         Ok(issued)
     }
 

@@ -9,16 +9,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
 use latchbook_core::authority::{
-    Actor, Authority, AuthorityBuilder, EntityContext, Exchange, Fault, Issued, KeyView, Limits, NewEntity,
-    OpenedSandbox, Presented, Principal, Refusal, SandboxActor, SandboxOrder,
+    Actor, Authority, AuthorityBuilder, Client, EntityContext, Exchange, Fault, Issued, KeyView, Limits, NewEntity,
+    OpenedSandbox, Presented, PresentedClient, Principal, Refusal, SandboxActor, SandboxOrder, TokenExchange,
 };
 use latchbook_core::check::{EntityRule, NewKey};
 use latchbook_core::clock::Clock;
 use latchbook_core::jose::SigningPair;
 use latchbook_core::key_store::{KeyStoreExt as _, MemoryStore};
 use latchbook_core::model::{
-    Algorithm, AuditEvent, ChainId, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, KeyId, Metadata,
-    Rejection, RevokedBy, SandboxPreferences, ScopeSet, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source,
+    AccessClaims, Algorithm, AuditEvent, ChainId, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName,
+    KeyId, Metadata, Rejection, RevokedBy, SandboxPreferences, ScopeSet, SecretText, SigningKey, SigningKeyId,
+    SigningKeyState, Source,
 };
 use latchbook_core::seal::MasterKey;
 
@@ -201,6 +202,32 @@ impl House {
     pub fn entity_token(&self, holder: &Holder, entity: &str) -> String {
         let issued = self.exchange_with(holder, |exchange| exchange.entity = Some(entity));
         issued.expect("a token").token.expose().to_owned()
+    }
+
+    /// The token that `token` is exchanged for, after `change` of what is asked for.
+    pub fn narrow<'a>(&self, token: &'a str, change: impl FnOnce(&mut TokenExchange<'a>)) -> Result<Issued, Refusal> {
+        let mut exchange = TokenExchange {
+            subject_token: token.as_bytes(),
+            client: None,
+            entity: None,
+            scope: None,
+            lifetime: None,
+            source: NOWHERE,
+        };
+        change(&mut exchange);
+        block_on(self.authority.exchange_token(&exchange))
+    }
+
+    /// `holder` as a client of the OAuth endpoints.
+    pub fn client(&self, holder: &Holder) -> Result<Client, Refusal> {
+        let presented =
+            PresentedClient { developer: holder.developer.id.as_str(), api_key: &holder.text, source: NOWHERE };
+        block_on(self.authority.authenticate_client(&presented))
+    }
+
+    /// What `holder` is told of `token`.
+    pub fn introspect(&self, holder: &Holder, token: &str) -> Result<Option<AccessClaims>, Refusal> {
+        block_on(self.authority.introspect(&self.client(holder)?, token.as_bytes()))
     }
 
     pub fn admit(&self, token: &str) -> Result<Principal, Refusal> {
