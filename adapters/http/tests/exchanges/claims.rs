@@ -195,6 +195,36 @@ fn c9_a_token_without_an_id_is_an_invalid_one() {
 }
 
 #[test]
+fn c8_c9_act_and_origin_are_well_formed_or_the_token_is_invalid() {
+    let forge = Forge::new();
+    let (key, token) = (forge.claims["client_id"].to_string(), forge.claims["jti"].to_string());
+    let act = |members: &str| format!("{{{members}}}");
+    let good = act(&format!(r#""sub":"acme","client_id":{key},"more":1"#));
+    assert_eq!(forge.with("act", Some(&good)), Ok(()));
+    assert_eq!(forge.with("origin", Some(&token)), Ok(()));
+    let bad = [
+        "null".to_owned(),
+        act(""),
+        act(r#""sub":"acme""#),
+        act(&format!(r#""client_id":{key}"#)),
+        act(&format!(r#""sub":"","client_id":{key}"#)),
+        act(&format!(r#""sub":["acme"],"client_id":{key}"#)),
+        act(r#""sub":"acme","client_id":"short""#),
+        act(r#""sub":"acme","client_id":5"#),
+        act(&format!(r#""sub":"acme","client_id":{key},"sub":"acme""#)),
+        format!("[{good}]"),
+    ];
+    for act in &bad {
+        forge.refused("act", &[Some(act)], "token_invalid");
+    }
+    let list = format!("[{token}]");
+    let none = [Some("null"), Some("\"\""), Some("\"short\""), Some("5"), Some(&*list)];
+    forge.refused("origin", &none, "token_invalid");
+    let twice = format!(r#"{token},"origin":{token}"#);
+    forge.refused("origin", &[Some(&twice)], "token_invalid");
+}
+
+#[test]
 fn c10_another_environment_claim_is_told_and_none_is_an_invalid_token() {
     let forge = Forge::new();
     forge.refused("env", &[Some("\"sandbox\""), Some("\"nowhere\"")], "wrong_environment");
