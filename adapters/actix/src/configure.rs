@@ -5,15 +5,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::guard::fn_guard;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::web::{self, Bytes, BytesMut, Payload, ServiceConfig};
+use actix_web::web::{self, Bytes, BytesMut, ServiceConfig};
 use futures_core::Stream as _;
 use latchbook_http::{Endpoint, Gate, Reply, endpoints_by_path, not_found};
 
 use crate::head::{fields, for_request, values};
 use crate::path::{is_spelled, parameter};
 use crate::reply::respond;
+use crate::unread::close_unless_read;
 
 /// Every route of the wire contract that `gate` offers, and the gate itself for the extractors of the host's routes, for
 /// [`App::configure`](actix_web::App::configure) or [`Scope::configure`](actix_web::Scope::configure).
@@ -41,9 +43,13 @@ pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<>
     move |config| {
         for (path, endpoints) in endpoints_by_path(&gate) {
             let (gate, endpoints): (Gate, Rc<[Endpoint]>) = (gate.clone(), endpoints.into());
-            let answering = move |request: HttpRequest, body: Payload| {
+            let answering = move |request: HttpRequest, body: web::Payload| {
                 let (gate, endpoints) = (for_request(gate.clone(), &request), Rc::clone(&endpoints));
-                async move { respond(answer(&gate, &endpoints, &request, body).await) }
+                async move {
+                    let mut body = body.into_inner();
+                    let response = respond(answer(&gate, &endpoints, &request, &mut body).await);
+                    if matches!(body, Payload::None) { response } else { close_unless_read(response, body) }
+                }
             };
             let spelled = fn_guard(move |context| is_spelled(context.head().uri.path(), path));
             config.service(web::resource(path).guard(spelled).to(answering));
@@ -53,7 +59,7 @@ pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<>
 }
 
 /// The answer of the path that has `endpoints`.
-async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body: Payload) -> Reply {
+async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body: &mut Payload) -> Reply {
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
     let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.method == method) else {
         return endpoints.first().map_or_else(|| not_found(gate), |other| other.method_not_allowed(gate));
@@ -76,7 +82,7 @@ async fn answer(gate: &Gate, endpoints: &[Endpoint], request: &HttpRequest, body
 }
 
 /// The body, unless it is longer than the endpoint allows: then no more of it is read. Where that is 0, none is read.
-async fn read(gate: &Gate, endpoint: &Endpoint, request: &HttpRequest, mut body: Payload) -> Result<Bytes, Reply> {
+async fn read(gate: &Gate, endpoint: &Endpoint, request: &HttpRequest, body: &mut Payload) -> Result<Bytes, Reply> {
     let longest = endpoint.max_body;
     if longest == 0 {
         return Ok(Bytes::new());
@@ -86,7 +92,7 @@ async fn read(gate: &Gate, endpoint: &Endpoint, request: &HttpRequest, mut body:
         return Err(endpoint.payload_too_large(gate));
     }
     let mut whole = BytesMut::new();
-    while let Some(chunk) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+    while let Some(chunk) = poll_fn(|context| Pin::new(&mut *body).poll_next(context)).await {
         let chunk = chunk.map_err(|_| endpoint.body_cut_off(gate))?;
         if chunk.len() > longest.saturating_sub(whole.len()) {
             return Err(endpoint.payload_too_large(gate));

@@ -8,6 +8,7 @@ mod line;
 mod middleware;
 mod path;
 mod reply;
+mod unread;
 
 pub use configure::configure;
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
@@ -17,3 +18,4 @@ pub use latchbook_http::{AnyEnvironment, Gate, Home, Sandboxed, Serving};
 pub use line::InTurn;
 pub use middleware::{Guarded, RequirePrincipal, require_principal};
 pub use reply::Refused;
+pub use unread::close_unless_read;

@@ -168,7 +168,8 @@ pub async fn k4_a_chunked_body_beyond_the_limit_is_refused(open: Open) {
     for endpoint in endpoints(&gate).into_iter().filter(|endpoint| endpoint.max_body > 0) {
         let mut posted = posting(&concrete(endpoint.path), &Value::Null).field("Transfer-Encoding", "chunked");
         let chunk = [&b"400\r\n"[..], &[b' '; 0x400], b"\r\n"].concat();
-        posted.body = Some([&*chunk.repeat(endpoint.max_body / 0x400 + 1), b"0\r\n\r\n"].concat());
+        // The last chunk never comes, and is not waited for.
+        posted.body = Some(chunk.repeat(endpoint.max_body / 0x400 + 1));
         assert_endpoint_refused(endpoint.path, &stage.send(posted).await, 413, "payload_too_large");
     }
 }

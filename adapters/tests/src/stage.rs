@@ -29,11 +29,14 @@ use latchbook_http::Gate;
 use crate::{Answer, Raw};
 
 /// Sets the stage up around a gate.
-pub type Open = fn(Gate, Runs) -> Pin<Box<dyn Future<Output = Stage>>>;
+pub type Open = fn(Gate, Runs) -> Later<Stage>;
+
+/// What is there later; on the thread that asks, because a framework's app may be bound to it.
+pub type Later<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// A stage that is set up.
 #[derive(Clone)]
-pub struct Stage(Rc<dyn Fn(Raw) -> Pin<Box<dyn Future<Output = Answer>>>>);
+pub struct Stage(Rc<dyn Fn(Raw) -> Later<Answer>>);
 
 /// How often guarded handlers ran.
 #[derive(Clone, Default)]

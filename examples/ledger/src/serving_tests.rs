@@ -47,8 +47,11 @@ async fn a_slow_head_ends_the_connection() {
 #[tokio::test]
 async fn a_slow_body_is_refused() {
     let (address, _stop, _) = served(LITTLE).await;
-    let text = answer(address, &format!("{HEAD}12")).await;
-    assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    let chunked = "POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n12";
+    for request in [&*format!("{HEAD}12"), chunked] {
+        let text = answer(address, request).await;
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    }
 }
 
 #[tokio::test]

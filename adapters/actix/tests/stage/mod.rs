@@ -1,7 +1,6 @@
 //! The stage of the shared tests on actix: every route that they ask for, in process and on a socket.
 
 use std::net::TcpListener;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use actix_web::guard::{Any, Get, Head};
@@ -13,12 +12,12 @@ use latchbook_actix::{
     RequireScope, Sandboxed, configure, require_principal,
 };
 use latchbook_adapter_tests::scopes::{LedgerRead, LedgerWrite};
-use latchbook_adapter_tests::stage::{entity, who, who_and_entity};
+use latchbook_adapter_tests::stage::{Later, entity, who, who_and_entity};
 use latchbook_adapter_tests::{Answer, Raw, Runs, Stage};
 use latchbook_core::authority;
 
 /// Answers in process.
-pub(crate) fn in_process(gate: Gate, runs: Runs) -> Pin<Box<dyn Future<Output = Stage>>> {
+pub(crate) fn in_process(gate: Gate, runs: Runs) -> Later<Stage> {
     Box::pin(async move {
         let app = Rc::new(test::init_service(App::new().configure(routes(gate, runs))).await);
         Stage::new(move |raw| {
@@ -38,7 +37,7 @@ pub(crate) fn in_process(gate: Gate, runs: Runs) -> Pin<Box<dyn Future<Output = 
 }
 
 /// Answers on a socket, until the process ends.
-pub(crate) fn over_sockets(gate: Gate, runs: Runs) -> Pin<Box<dyn Future<Output = Stage>>> {
+pub(crate) fn over_sockets(gate: Gate, runs: Runs) -> Later<Stage> {
     Box::pin(async move {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");

@@ -1,7 +1,6 @@
 //! The stage of the shared tests on axum: every route that they ask for, in process and on a socket.
 
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,7 +8,7 @@ use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{FromRef, Request};
 use axum::routing::{any, get, post};
 use latchbook_adapter_tests::scopes::{LedgerRead, LedgerWrite};
-use latchbook_adapter_tests::stage::{entity, who, who_and_entity};
+use latchbook_adapter_tests::stage::{Later, entity, who, who_and_entity};
 use latchbook_adapter_tests::{Answer, Raw, Runs, Stage};
 use latchbook_axum::{
     AnyEnvironment, AnyOf, AnyPrincipal, AnyScope, EntityContext, Gate, Home, MaybeEntity, MaybePrincipal, Principal,
@@ -30,13 +29,13 @@ impl FromRef<App> for Gate {
 }
 
 /// Answers in process.
-pub(crate) fn in_process(gate: Gate, runs: Runs) -> Pin<Box<dyn Future<Output = Stage>>> {
+pub(crate) fn in_process(gate: Gate, runs: Runs) -> Later<Stage> {
     let app = app(gate, &runs);
     Box::pin(async { Stage::new(move |raw| send(app.clone(), raw)) })
 }
 
 /// Answers on a socket, until the runtime ends.
-pub(crate) fn over_sockets(gate: Gate, runs: Runs) -> Pin<Box<dyn Future<Output = Stage>>> {
+pub(crate) fn over_sockets(gate: Gate, runs: Runs) -> Later<Stage> {
     Box::pin(async move {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket");

@@ -1,6 +1,10 @@
 //! The tests of `ledger-axum`, played against `ledger-actix`.
 
-#![allow(dead_code, reason = "each of them names the program that it plays by itself")]
+#![allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "each of them is a crate by itself too, with its own support and program"
+)]
 
 #[path = "../bootstrap.rs"]
 mod bootstrap;

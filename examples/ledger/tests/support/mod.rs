@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 /// The reference programs. Every test crate names the one that it plays as its `PROGRAM`.
 pub const LEDGER_AXUM: &str = env!("CARGO_BIN_EXE_ledger-axum");
+pub const LEDGER_ACTIX: &str = env!("CARGO_BIN_EXE_ledger-actix");
 
 /// The program, to be started in `folder` on a free port and without limits.
 pub fn program(folder: &Path) -> Command {

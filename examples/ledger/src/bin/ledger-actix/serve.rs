@@ -3,16 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use actix_web::body::BoxBody;
-use actix_web::dev::ServiceRequest;
-use actix_web::middleware::{Next, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use latchbook_ledger::program::Patience;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
-use crate::body;
+use crate::body::bounded;
 
 /// Serves `routes` on `listener`, with TLS where `tls` is there, until `stop` comes. Idle connections are closed at once
 /// then, busy ones within the drain.
@@ -25,10 +23,7 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let within = patience.body;
     let server = HttpServer::new(move || {
-        App::new().configure(routes.clone()).wrap(from_fn(move |mut request: ServiceRequest, next: Next<BoxBody>| {
-            body::bound(&mut request, within);
-            next.call(request)
-        }))
+        App::new().configure(routes.clone()).wrap(from_fn(move |request, next| bounded(within, request, next)))
     });
     let server = server
         .client_request_timeout(patience.head)
