@@ -31,7 +31,7 @@ use crate::unread::close_unless_read;
 /// ```
 /// # use actix_web::{App, web};
 /// # use latchbook_actix::{EntityContext, Gate, configure};
-/// # async fn list(_: EntityContext) {}
+/// # async fn list(_: EntityContext) -> &'static str { "" }
 /// # fn app(gate: Gate) {
 /// let app = App::new()
 ///     .configure(configure(&gate))

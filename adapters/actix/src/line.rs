@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll, Waker};
@@ -67,11 +68,13 @@ impl Place {
 
     /// Has `waker` called once somebody in this line leaves.
     fn wait(&self, waker: &Waker) {
-        WAITING.with_borrow_mut(|waiting| {
-            if let Some(this) = waiting.iter_mut().find(|one| one.number == self.number) {
-                this.behind = Some(waker.clone());
-            }
+        let waker = Some(waker.clone());
+        let before = WAITING.with_borrow_mut(|waiting| {
+            let this = waiting.iter_mut().find(|one| one.number == self.number);
+            this.map(|this| mem::replace(&mut this.behind, waker))
         });
+        // The one before is dropped here: that may run anything, even this file.
+        drop(before);
     }
 }
 

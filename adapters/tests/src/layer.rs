@@ -2,7 +2,7 @@
 
 use latchbook_core::authority::Actor;
 use latchbook_core::model::Source;
-use latchbook_http::Gate;
+use latchbook_http::{Gate, RejectBody};
 
 use crate::stage::opened;
 use crate::{LIVE, Open, Raw, Runs, SANDBOX, World, assert_refused};
@@ -85,4 +85,22 @@ pub async fn a_revoked_token_stops_passing_at_once(open: Open) {
     let keys = world.authority.keys();
     keys.revoke(&Actor::Host, Source::UNKNOWN, &holder.developer, holder.key).await.unwrap();
     assert_refused(&stage.get("/layered", &token).await, 401, "token_revoked");
+}
+
+pub async fn the_hosts_realm_and_style_are_on_every_refusal(open: Open) {
+    let world = World::open().await;
+    let gate = Gate::new(world.authority.clone()).realm("the ledger").unwrap().on_reject(|rejected| {
+        let body = format!("{} {}", rejected.status, rejected.error).into_bytes();
+        Some(RejectBody { content_type: "text/x-refused".to_owned(), body })
+    });
+    let stage = opened(open, gate).await;
+    for path in ["/principal", "/entity", "/layered", "/v1/auth/whoami"] {
+        let answer = stage.ask("GET", path).await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (401, "401 missing_credentials"), "{path}");
+        assert_eq!(answer.header("content-type"), Some("text/x-refused"), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        assert_eq!(answer.challenge(), Some("Bearer realm=\"the ledger\""), "{path}");
+    }
+    let other = stage.ask("PUT", "/v1/auth/tokens").await;
+    assert_eq!((other.header("allow"), other.text()), (Some("POST"), "405 method_not_allowed"));
 }

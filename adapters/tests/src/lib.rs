@@ -76,6 +76,7 @@ macro_rules! play_everywhere {
                 tokens_of_either_kind_pass_and_nothing_is_passed_on_in_extensions,
                 the_guard_serves_the_home_environment_unless_it_says_otherwise,
                 a_revoked_token_stops_passing_at_once,
+                the_hosts_realm_and_style_are_on_every_refusal,
             }
             oauth::{
                 the_whole_way_of_a_client_that_has_never_heard_of_us,
