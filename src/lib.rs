@@ -9,6 +9,8 @@ pub use program::StoreUrl;
 
 #[cfg(feature = "axum")]
 pub use latchbook_axum as axum;
+#[cfg(feature = "testing")]
+pub use latchbook_http::testing;
 #[cfg(feature = "postgres")]
 pub use latchbook_postgres::PostgresStore;
 #[cfg(feature = "redb")]

@@ -7,6 +7,8 @@ mod reply;
 mod request_id;
 mod routes;
 mod serving;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
 pub use latchbook_core::model::{AnyOf, AnyScope};

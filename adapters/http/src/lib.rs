@@ -17,6 +17,8 @@ mod request;
 mod request_id;
 mod serves;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use challenge::RealmError;
 pub use endpoints::{Endpoint, Group, endpoints, internal_error, method_not_allowed, not_found, payload_too_large};

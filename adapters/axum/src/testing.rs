@@ -1,0 +1,63 @@
+//! For the tests of whoever guards axum routes: requests in process, and answers as [`assert_refused`] reads them.
+//!
+//! ```
+//! # use axum::{Router, body::Body, http::Request, routing::get};
+//! use latchbook_axum::testing::{TestAuthority, assert_refused, send};
+//! use latchbook_axum::{EntityContext, Gate};
+//! # latchbook_axum::scopes! {
+//! #     /// The ledger's scopes.
+//! #     pub mod scopes {
+//! #         /// Read transactions.
+//! #         LedgerRead = "ledger:read";
+//! #     }
+//! # }
+//! # use scopes::LedgerRead;
+//!
+//! fn app(gate: Gate) -> Router {
+//!     let list = |entity: EntityContext<LedgerRead>| async move { entity.entity_id().to_string() };
+//!     Router::new().route("/v1/transactions", get(list)).with_state(gate)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let test = TestAuthority::new(scopes::ALL).await;
+//! let app = app(test.gate());
+//! let bearer = test.acting_as("acme").entity("ent_1").scope(LedgerRead).bearer().await;
+//!
+//! let ask = |target| Request::get(target).header("authorization", &bearer).body(Body::empty()).unwrap();
+//! assert_eq!(send(&app, ask("/v1/transactions")).await.text(), "ent_1");
+//! assert_refused(&send(&app, ask("/v1/transactions?entityId=ent_2")).await, 403, "entity_mismatch");
+//! # }
+//! ```
+#![expect(clippy::panic, reason = "a test fails by a panic")]
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use axum::response::Response;
+pub use latchbook_http::testing::*;
+use tower_service::Service as _;
+
+/// Sends `request` through `app`, in process, and waits for the whole answer.
+///
+/// # Panics
+/// If the answer's body ends with an error.
+pub async fn send(app: &Router, request: Request<Body>) -> Answer {
+    // INVARIANT: a `Router` is always ready, and never fails.
+    match app.clone().call(request).await {
+        Ok(response) => answer(response).await,
+        Err(never) => match never {},
+    }
+}
+
+/// `response`, read to its end.
+///
+/// # Panics
+/// If its body ends with an error.
+pub async fn answer(response: Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_else(|error| panic!("the answer broke off: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())));
+    Answer { status: parts.status.as_u16(), headers: headers.collect(), body: body.to_vec() }
+}
