@@ -31,8 +31,11 @@
 //! ```
 #![expect(clippy::panic, reason = "a test fails by a panic")]
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::response::Response;
 pub use latchbook_http::testing::*;
@@ -48,6 +51,23 @@ pub async fn send(app: &Router, request: Request<Body>) -> Answer {
         Ok(response) => answer(response).await,
         Err(never) => match never {},
     }
+}
+
+/// The same for a request as it would go over the wire, from a client on this machine.
+///
+/// # Errors
+/// What is wrong with a method, a target or a field that no request of axum's can have.
+///
+/// # Panics
+/// If the answer's body ends with an error.
+pub async fn send_raw(app: &Router, raw: RawRequest) -> Result<Answer, String> {
+    let client = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut request = Request::builder().method(raw.method.as_str()).uri(&raw.target).extension(client);
+    for (name, value) in raw.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Body::from(raw.body.unwrap_or_default())).map_err(|error| error.to_string())?;
+    Ok(send(app, request).await)
 }
 
 /// `response`, read to its end.

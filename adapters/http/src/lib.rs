@@ -2,6 +2,8 @@
 #![doc = include_str!("../README.md")]
 
 mod challenge;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod credential;
 mod endpoints;
 mod gate;

@@ -42,10 +42,14 @@ mod acting;
 mod answer;
 mod authority;
 mod clock;
+mod raw;
 mod refused;
+mod socket;
 
 pub use acting::{ActingAs, TestToken};
 pub use answer::Answer;
 pub use authority::{TestAuthority, TestAuthorityBuilder};
 pub use clock::TestClock;
+pub use raw::RawRequest;
 pub use refused::assert_refused;
+pub use socket::send_over_socket;

@@ -1,0 +1,86 @@
+//! The wire contract, played in process and over a real socket.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router};
+use latchbook_axum::testing::{send_over_socket, send_raw};
+use latchbook_axum::{
+    AnyEnvironment, EntityContext, Gate, MaybeEntity, Principal, Refused, RequireScope, Sandboxed, routes,
+};
+use latchbook_core::key_store::MemoryStore;
+use latchbook_core::model::EntitiesManage;
+use latchbook_http::conformance::scopes::{LedgerRead, LedgerWrite};
+use latchbook_http::conformance::{World, furnish, gate, play};
+use latchbook_http::{method_not_allowed, not_found};
+use serde_json::{Value, json};
+
+/// The host's routes that the contract asks for, and the contract's own.
+fn app(gate: &Gate) -> Router {
+    let only = |methods: MethodRouter<Gate>, allow: &'static str| {
+        let gate = gate.clone();
+        methods.fallback(async move || Refused::from(method_not_allowed(&gate, allow)))
+    };
+    let missing = gate.clone();
+    Router::new()
+        .route("/ping", only(get(pong), "GET, HEAD"))
+        .route("/v1/live/ping", only(get(async |_: Principal| pong().await), "GET, HEAD"))
+        .route("/v1/sandbox/ping", only(get(async |_: Principal<Sandboxed>| pong().await), "GET, HEAD"))
+        .route("/v1/transactions", only(get(transactions).post(post), "GET, HEAD, POST"))
+        .route("/v1/entities", only(get(entities).post(create_entity), "GET, HEAD, POST"))
+        .merge(routes(gate))
+        .fallback(async move || Refused::from(not_found(&missing)))
+        .with_state(gate.clone())
+}
+
+async fn pong() -> Json<Value> {
+    Json(json!({"pong": true}))
+}
+
+async fn transactions(_: EntityContext<LedgerRead, AnyEnvironment>) -> Json<Value> {
+    Json(json!({"transactions": []}))
+}
+
+async fn post(_: EntityContext<LedgerWrite, AnyEnvironment>) {}
+
+async fn entities(caller: MaybeEntity<LedgerRead, AnyEnvironment>) -> Json<Value> {
+    Json(match caller.entity() {
+        Some(entity) => json!({"entity": {"id": entity.entity_id().as_str()}}),
+        None => json!({"entities": []}),
+    })
+}
+
+async fn create_entity(_: RequireScope<EntitiesManage, AnyEnvironment>) {}
+
+async fn served() -> (World, Router) {
+    let store = Arc::new(MemoryStore::new());
+    let world = furnish(Arc::<MemoryStore>::clone(&store)).await.expect("a world");
+    (world, app(&gate(store).await.expect("a gate")))
+}
+
+#[tokio::test]
+async fn h17_every_exchange_is_answered_in_process_as_the_contract_says() {
+    let (world, app) = served().await;
+    let report = play(&world, async |request| send_raw(&app, request).await).await;
+    println!("axum, in process: {report}");
+    report.assert_none();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h17_every_exchange_is_answered_over_a_socket_as_the_contract_says() {
+    let (world, app) = served().await;
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    let report = play(&world, async |request| {
+        let sent = tokio::task::spawn_blocking(move || send_over_socket(address, &request)).await;
+        sent.expect("a client").map_err(|error| error.to_string())
+    })
+    .await;
+    println!("axum, over a socket: {report}");
+    report.assert_none();
+}
