@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use latchbook_axum::testing::{send_over_socket, send_raw};
+use latchbook_axum::testing::{Answer, send_over_socket, send_raw};
 use latchbook_axum::{
     AnyEnvironment, EntityContext, Gate, MaybeEntity, Principal, Refused, RequireScope, Sandboxed, routes,
 };
 use latchbook_core::key_store::MemoryStore;
 use latchbook_core::model::EntitiesManage;
 use latchbook_http::conformance::scopes::{LedgerRead, LedgerWrite};
-use latchbook_http::conformance::{World, furnish, gate, play};
+use latchbook_http::conformance::{FILES, World, furnish, gate, play, play_files};
 use latchbook_http::{method_not_allowed, not_found};
 use serde_json::{Value, json};
 
@@ -83,4 +83,60 @@ async fn h17_every_exchange_is_answered_over_a_socket_as_the_contract_says() {
     .await;
     println!("axum, over a socket: {report}");
     report.assert_none();
+}
+
+#[tokio::test]
+async fn a_server_that_answers_otherwise_is_found_out() {
+    let files: Vec<_> = FILES.iter().copied().filter(|(name, _)| ["credentials", "entities"].contains(name)).collect();
+    let (world, app) = served().await;
+    let whole = play_files(&files, &world, async |request| send_raw(&app, request).await).await;
+    whole.assert_none();
+
+    // An extractor left off.
+    let (world, app) = served().await;
+    let open = Router::new().route("/v1/transactions", get(async || Json(json!({"transactions": []}))));
+    let open = open.fallback_service(app);
+    let report = play_files(&files, &world, async |request| send_raw(&open, request).await).await;
+    let missed: Vec<_> = report.differences.iter().filter(|found| found.exchange.contains(" H1: ")).collect();
+    assert_eq!(missed.len(), 1, "{report}");
+    assert!(missed[0].exchange.contains("/v1/transactions"), "{report}");
+    assert!(report.differences.len() > 100, "{report}");
+
+    // An answer changed on its way.
+    type Change = fn(&mut Answer);
+    let replace: fn(&mut Answer, &str, &str) = |answer, from, to| answer.body = answer.text().replace(from, to).into();
+    let changes: [(&str, Change); 7] = [
+        ("another status", |answer| answer.status = if answer.status == 403 { 404 } else { answer.status }),
+        ("no challenge", |answer| answer.headers.retain(|(name, _)| name != "www-authenticate")),
+        ("no `no-store`", |answer| answer.headers.retain(|(name, _)| name != "cache-control")),
+        ("another realm", |answer| {
+            answer.headers.iter_mut().for_each(|(_, value)| *value = value.replace("latchbook", "other"));
+        }),
+        ("another media type", |answer| {
+            answer.headers.iter_mut().for_each(|(_, value)| *value = value.replace("problem+json", "json"));
+        }),
+        ("a status in the body", |answer| {
+            answer.body = answer.text().replace("\"status\":401", "\"status\":400").into()
+        }),
+        ("an entity that is another", |answer| answer.body = answer.text().replace("ent_a", "ent_b").into()),
+    ];
+    let (world, app) = served().await;
+    for (what, change) in changes {
+        let report = play_files(&files, &world, async |request| {
+            let mut answer = send_raw(&app, request).await?;
+            change(&mut answer);
+            Ok(answer)
+        });
+        assert!(!report.await.differences.is_empty(), "{what}");
+    }
+    for code in
+        ["token_expired", "token_revoked", "wrong_audience", "wrong_environment", "entity_forbidden", "missing_entity"]
+    {
+        let report = play_files(&files, &world, async |request| {
+            let mut answer = send_raw(&app, request).await?;
+            replace(&mut answer, code, "invalid_request");
+            Ok(answer)
+        });
+        assert!(!report.await.differences.is_empty(), "{code}");
+    }
 }
