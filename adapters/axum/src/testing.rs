@@ -38,7 +38,10 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::response::Response;
-pub use latchbook_http::testing::*;
+pub use latchbook_http::testing::{
+    ActingAs, Answer, RawRequest, Routes, TestAuthority, TestAuthorityBuilder, TestClock, TestToken, assert_refused,
+    send_over_socket,
+};
 use tower_service::Service as _;
 
 /// Sends `request` through `app`, in process, and waits for the whole answer.
@@ -68,6 +71,39 @@ pub async fn send_raw(app: &Router, raw: RawRequest) -> Result<Answer, String> {
     }
     let request = request.body(Body::from(raw.body.unwrap_or_default())).map_err(|error| error.to_string())?;
     Ok(send(app, request).await)
+}
+
+/// Demands that every one of `routes` is guarded: called without a token, with one that is none, and with those that the
+/// test [names](Routes::refusing), each answers 401 with a challenge.
+///
+/// ```
+/// # use axum::{Router, routing::get};
+/// use latchbook_axum::testing::{Routes, TestAuthority, assert_guarded};
+/// use latchbook_axum::{Gate, Principal, require_principal, routes};
+///
+/// fn app(gate: &Gate) -> Router {
+///     Router::new()
+///         .route("/v1/reports", get(|| async { "guarded by a layer" }))
+///         .route_layer(require_principal(gate))
+///         .route("/v1/invoices/{id}", get(|_: Principal| async { "guarded by an extractor" }))
+///         .merge(routes(gate))
+///         .with_state(gate.clone())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let test = TestAuthority::new(&[]).await;
+/// let revoked = test.acting_as("acme").token().await;
+/// revoked.revoke().await;
+/// let routes = Routes::from([("GET", "/v1/reports"), ("GET", "/v1/invoices/{id}"), ("GET", "/v1/developers/keys")]);
+/// assert_guarded(&app(&test.gate()), routes.refusing(revoked.text())).await;
+/// # }
+/// ```
+///
+/// # Panics
+/// If a route fails, or there is none. The message names all that fail, with what is wrong.
+pub async fn assert_guarded(app: &Router, routes: impl Into<Routes>) {
+    latchbook_http::testing::assert_guarded(routes, async |request| send_raw(app, request).await).await;
 }
 
 /// `response`, read to its end.

@@ -42,14 +42,18 @@ mod acting;
 mod answer;
 mod authority;
 mod clock;
+mod guarded;
 mod raw;
 mod refused;
+mod routes;
 mod socket;
 
 pub use acting::{ActingAs, TestToken};
 pub use answer::Answer;
 pub use authority::{TestAuthority, TestAuthorityBuilder};
 pub use clock::TestClock;
+pub use guarded::assert_guarded;
 pub use raw::RawRequest;
 pub use refused::assert_refused;
+pub use routes::Routes;
 pub use socket::send_over_socket;
