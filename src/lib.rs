@@ -17,3 +17,8 @@ pub use latchbook_postgres::PostgresStore;
 pub use latchbook_redb::RedbStore;
 #[cfg(feature = "sqlite")]
 pub use latchbook_sqlite::SqliteStore;
+
+// The code of the how-to pages is tested.
+#[cfg(all(doctest, feature = "axum", feature = "testing"))]
+#[doc = include_str!("../docs/how-to/test-your-routes.md")]
+struct TestYourRoutes;
