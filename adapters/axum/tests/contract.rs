@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
-use std::net::SocketAddr;
+mod support;
+
 use std::sync::Arc;
 
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use latchbook_axum::testing::{Answer, send_over_socket, send_raw};
+use latchbook_axum::testing::{Answer, send_raw};
 use latchbook_axum::{
     AnyEnvironment, EntityContext, Gate, MaybeEntity, Principal, Refused, RequireScope, Sandboxed, routes,
 };
@@ -17,6 +18,8 @@ use latchbook_http::conformance::scopes::{LedgerRead, LedgerWrite};
 use latchbook_http::conformance::{FILES, World, furnish, gate, play, play_files};
 use latchbook_http::{method_not_allowed, not_found};
 use serde_json::{Value, json};
+
+use support::wire::{OverWire as _, serve};
 
 /// The host's routes that the contract asks for, and the contract's own.
 fn app(gate: &Gate) -> Router {
@@ -72,15 +75,8 @@ async fn h17_every_exchange_is_answered_in_process_as_the_contract_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h17_every_exchange_is_answered_over_a_socket_as_the_contract_says() {
     let (world, app) = served().await;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
-    let report = play(&world, async |request| {
-        let sent = tokio::task::spawn_blocking(move || send_over_socket(address, &request)).await;
-        sent.expect("a client").map_err(|error| error.to_string())
-    })
-    .await;
+    let server = serve(app);
+    let report = play(&world, async |request| Ok(request.send(server).await)).await;
     println!("axum, over a socket: {report}");
     report.assert_none();
 }

@@ -19,7 +19,7 @@ use ring::hmac;
 use serde_json::{Map, Value, json};
 
 use support::signing::{can_make, jwk, pair, public_forms};
-use support::wire::{Raw, serve};
+use support::wire::{OverWire as _, Raw, serve};
 use support::{LIVE, SANDBOX, World, vectors};
 
 /// An environment as a recipe sees it: the key that signs there, and the claims of a good token.
@@ -280,14 +280,14 @@ async fn play(algorithm: Algorithm, want: (usize, usize, usize)) {
             println!("skipped over HTTP: {what}: HTTP trims a field's ends");
             continue;
         }
-        let answer = Raw::new("GET", "/guarded").field("Authorization", format!("Bearer {token}")).send(server).await;
+        let answer = Raw::new("GET", "/guarded").header("Authorization", format!("Bearer {token}")).send(server).await;
         let challenge = answer.challenge().unwrap_or_default();
         // Where the field's own syntax fails first, that is the answer; a server may refuse a field for its length.
         let stray = |part: &str| {
             !part.trim_end_matches('=').bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~+/".contains(&b))
         };
         let malformed = token.split('.').any(stray);
-        match answer.status.as_u16() {
+        match answer.status {
             200 => assert!(first, "{what}: {answer:?}"),
             401 => assert!(!first && challenge.contains("error=\"invalid_token\""), "{what}: {answer:?}"),
             400 => {

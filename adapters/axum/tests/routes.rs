@@ -53,7 +53,7 @@ async fn every_endpoint_of_the_contract_is_mounted() {
     for endpoint in mounted {
         let path = concrete(endpoint.path);
         let answer = send(&app, request(endpoint.method, &path, None)).await;
-        assert!(![405, 500].contains(&answer.status.as_u16()), "{} {path}: {answer:?}", endpoint.method);
+        assert!(![405, 500].contains(&answer.status), "{} {path}: {answer:?}", endpoint.method);
         assert!(answer.status != 404 || answer.code() == "not_found", "{} {path}: {answer:?}", endpoint.method);
     }
     assert_eq!(send(&app, request("GET", "/ping", None)).await.text(), "pong");
@@ -102,7 +102,7 @@ async fn the_whole_way_from_a_key_to_a_guarded_answer() {
     let (world, _, app) = open().await;
     let holder = world.holder(LIVE, "acme").await;
     let issued = exchange(&app, &holder).await;
-    assert_eq!((issued.status.as_u16(), issued.header("cache-control")), (200, Some("no-store")), "{issued:?}");
+    assert_eq!((issued.status, issued.header("cache-control")), (200, Some("no-store")), "{issued:?}");
     assert_eq!((&issued.json()["token_type"], &issued.json()["expires_in"]), (&json!("Bearer"), &json!(900)));
     let token = issued.json()["access_token"].as_str().unwrap().to_owned();
 

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use support::log::Log;
 use support::signing::{jwk, pair};
-use support::wire::{Raw, serve};
+use support::wire::{OverWire as _, Raw, serve};
 use support::{Answer, Holder, LIVE, World};
 
 const DEVELOPER_TOKEN: &str = "/v1/auth/developer-token";
@@ -34,7 +34,7 @@ fn entity_server(gate: &Gate) -> SocketAddr {
 }
 
 fn bearer(raw: Raw, token: &str) -> Raw {
-    raw.field("Authorization", format!("Bearer {token}"))
+    raw.header("Authorization", format!("Bearer {token}"))
 }
 
 fn exchange(holder: &Holder, key: &str) -> Raw {
@@ -89,14 +89,14 @@ async fn e4_e10_h16_an_entity_outside_the_query_is_not_read() {
         let pair = format!("entityId={id}");
         let json = json!({"entityId": id});
         let carriers: Vec<Box<dyn Fn(Raw) -> Raw>> = vec![
-            Box::new(|raw| raw.field("entityId", id)),
-            Box::new(|raw| raw.field("Entity-Id", id).field("X-Entity-Id", id).field("X-Account-Id", id)),
-            Box::new(|raw| raw.field("X-Original-URL", format!("/entity?{pair}"))),
-            Box::new(|raw| raw.field("X-Forwarded-Uri", format!("/entity?{pair}"))),
-            Box::new(|raw| raw.field("Cookie", pair.clone())),
+            Box::new(|raw| raw.header("entityId", id)),
+            Box::new(|raw| raw.header("Entity-Id", id).header("X-Entity-Id", id).header("X-Account-Id", id)),
+            Box::new(|raw| raw.header("X-Original-URL", format!("/entity?{pair}"))),
+            Box::new(|raw| raw.header("X-Forwarded-Uri", format!("/entity?{pair}"))),
+            Box::new(|raw| raw.header("Cookie", pair.clone())),
             Box::new(|raw| raw.json(&json)),
             Box::new(|raw| {
-                let form = raw.field("Content-Type", "application/x-www-form-urlencoded");
+                let form = raw.header("Content-Type", "application/x-www-form-urlencoded");
                 Raw { body: Some(pair.clone().into_bytes()), ..form }
             }),
         ];
@@ -127,7 +127,7 @@ async fn h16_an_address_is_the_sockets_whatever_the_fields_say() {
     let claims = |raw: Raw| {
         ["X-Forwarded-For", "X-Real-IP", "X-Client-IP", "CF-Connecting-IP", "True-Client-IP"]
             .iter()
-            .fold(raw.field("Forwarded", "for=203.0.113.5"), |raw, name| raw.field(name, "203.0.113.5"))
+            .fold(raw.header("Forwarded", "for=203.0.113.5"), |raw, name| raw.header(*name, "203.0.113.5"))
     };
     let gate = Gate::new(world.authority.clone());
     let direct = entity_server(&gate);
@@ -137,14 +137,14 @@ async fn h16_an_address_is_the_sockets_whatever_the_fields_say() {
 
     // Only a proxy that the host named is believed.
     let behind = entity_server(&gate.trust_proxies(vec!["127.0.0.0/8".parse().unwrap()]));
-    let issued = exchange(&acme, made.text.expose()).field("X-Forwarded-For", "203.0.113.5").send(behind).await;
+    let issued = exchange(&acme, made.text.expose()).header("X-Forwarded-For", "203.0.113.5").send(behind).await;
     assert_eq!(issued.status, 200, "{issued:?}");
     let token = issued.json()["access_token"].as_str().unwrap().to_owned();
     let whoami = |raw: Raw| bearer(raw, &token);
     let ask = Raw::new("GET", "/v1/auth/whoami");
     assert_eq!(claims(whoami(ask.clone())).send(direct).await.verdict(), (401, "token_invalid".into()));
-    assert_eq!(whoami(ask.clone()).field("X-Forwarded-For", "203.0.113.5").send(behind).await.status, 200);
-    let spoofed = whoami(ask).field("X-Forwarded-For", "203.0.113.5, 198.51.100.1").send(behind).await;
+    assert_eq!(whoami(ask.clone()).header("X-Forwarded-For", "203.0.113.5").send(behind).await.status, 200);
+    let spoofed = whoami(ask).header("X-Forwarded-For", "203.0.113.5, 198.51.100.1").send(behind).await;
     assert_eq!(spoofed.verdict(), (401, "token_invalid".into()));
 }
 
@@ -209,8 +209,8 @@ async fn h18_no_spelling_of_a_path_leads_around_the_guard() {
         ];
         for target in spellings {
             for method in ["GET", "POST", "HEAD", "OPTIONS", "PUT", "TRACE"] {
-                let answer = Raw::new(method, &target).field("X-HTTP-Method-Override", "GET").send(server).await;
-                let status = answer.status.as_u16();
+                let answer = Raw::new(method, &target).header("X-HTTP-Method-Override", "GET").send(server).await;
+                let status = answer.status;
                 assert!([400, 401, 404, 405].contains(&status), "{method} {target}: {answer:?}");
                 seen.insert(status);
             }
@@ -234,20 +234,20 @@ async fn k6_l2_a_key_or_token_in_a_url_is_neither_read_nor_logged() {
     let (token, key) = (world.token(&acme).await, acme.text.expose());
     let server = entity_server(&Gate::new(world.authority.clone()));
     for name in ["access_token", "token", "jwt", "bearer", "authorization"] {
-        let raw = Raw::new("GET", &format!("/entity?entityId=ent_a&{name}={token}"));
+        let raw = Raw::new("GET", format!("/entity?entityId=ent_a&{name}={token}"));
         assert_eq!(raw.send(server).await.verdict(), (401, "missing_credentials".into()), "{name}");
     }
     for name in ["apiKey", "api_key", "key", "access_token", "client_secret"] {
         let query = format!("{name}={key}&developerId=acme");
-        let guarded = Raw::new("GET", &format!("/entity?entityId=ent_a&{query}")).send(server).await;
+        let guarded = Raw::new("GET", format!("/entity?entityId=ent_a&{query}")).send(server).await;
         assert_eq!(guarded.verdict(), (401, "missing_credentials".into()), "{name}");
-        let empty = Raw::new("POST", &format!("{DEVELOPER_TOKEN}?{query}")).json(&json!({"developerId": "acme"}));
+        let empty = Raw::new("POST", format!("{DEVELOPER_TOKEN}?{query}")).json(&json!({"developerId": "acme"}));
         assert_eq!(empty.send(server).await.verdict(), (400, "invalid_request".into()), "{name}");
     }
     for secret in [&*token, key] {
         for path in [format!("/{secret}"), format!("/v1/developers/keys/{secret}"), format!("/entity/{secret}")] {
             let answer = Raw::new("GET", &path).send(server).await;
-            assert!([401, 404].contains(&answer.status.as_u16()), "{answer:?}");
+            assert!([401, 404].contains(&answer.status), "{answer:?}");
             assert!(!String::from_utf8_lossy(&answer.body).contains(secret));
         }
     }
@@ -267,7 +267,7 @@ async fn k7_wrong_keys_are_limited_by_the_sockets_address_and_lock_nobody_out() 
     let mut answers: Vec<Answer> = Vec::new();
     for number in 0..40 {
         // An address of the sender's choice in every one.
-        let raw = exchange(&acme, other.text.expose()).field("X-Forwarded-For", format!("192.0.2.{number}"));
+        let raw = exchange(&acme, other.text.expose()).header("X-Forwarded-For", format!("192.0.2.{number}"));
         answers.push(raw.send(server).await);
     }
     let refused = answers.iter().filter(|answer| answer.verdict() == (401, "invalid_client".into())).count();

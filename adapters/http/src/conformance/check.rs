@@ -41,7 +41,7 @@ pub(super) fn check(
     }
     if answer.status >= 400 {
         check_refusal(want, answer, errors, bodiless, several)?;
-        let shown = format!("{:?}{}", answer.headers, answer.text());
+        let shown = shown(answer);
         let leaked = secrets.iter().any(|secret| shown.contains(secret.as_str()));
         demand(!leaked, || "a key or a token is in the refusal".to_owned())?;
     }
@@ -65,11 +65,16 @@ pub(super) fn check(
     if let Some(claims) = &want.claims {
         check_claims(claims, &answer.json())?;
     }
-    let shown = format!("{:?}{}", answer.headers, answer.text());
+    let shown = shown(answer);
     match want.never.iter().find(|text| shown.contains(text.as_str())) {
         Some(text) => Err(format!("`{text}` is in the answer")),
         None => Ok(()),
     }
+}
+
+/// All of an answer, to be searched.
+fn shown(answer: &Answer) -> String {
+    format!("{:?}{}", answer.headers, String::from_utf8_lossy(&answer.body))
 }
 
 fn demand(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -115,7 +120,7 @@ fn check_refusal(want: &Want, answer: &Answer, errors: Errors, bodiless: bool, s
                 && body.get("status").is_some_and(|found| *found == answer.status)
         }
     };
-    demand(shape, || format!("the body has not the shape of an error: {:.300}", answer.text()))
+    demand(shape, || format!("the body has not the shape of an error: {answer:?}"))
 }
 
 /// The whole field of a challenge that is written without its realm.

@@ -164,8 +164,7 @@ impl Exchange {
             request = request.header(name, bytes);
         }
         if let Some(json) = &self.json {
-            request = request.header("Content-Type", "application/json");
-            request.body = Some(json.to_string().into_bytes());
+            request = request.json(json);
         }
         if let Some(body) = &self.body {
             request.body = Some(body.clone().into_bytes());

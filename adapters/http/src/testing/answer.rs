@@ -32,10 +32,14 @@ impl Answer {
         self.header("www-authenticate")
     }
 
-    /// The body as text; bytes that are none are replaced.
+    /// The body as text.
+    ///
+    /// # Panics
+    /// If it is no UTF-8.
     #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
+    #[track_caller]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap_or_else(|error| panic!("the body is no text: {error}: {self:?}"))
     }
 
     /// The body as JSON; `Null` where it is none.
@@ -72,6 +76,6 @@ impl fmt::Debug for Answer {
             write!(f, "; {name}: {value}")?;
         }
         // A page of HTML says no more than its beginning.
-        write!(f, "; body {:.500}", self.text())
+        write!(f, "; body {:.500}", String::from_utf8_lossy(&self.body))
     }
 }

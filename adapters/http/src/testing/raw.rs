@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 /// A request as it goes over the wire: the target undecoded, field values as bytes, nothing tidied.
 ///
 /// `Debug` shows method, target and the names of the fields.
@@ -29,6 +31,13 @@ impl RawRequest {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// The same with a body of JSON, and the field that says so.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        let body = Some(body.to_string().into_bytes());
+        Self { body, ..self.header("Content-Type", "application/json") }
     }
 
     /// The bytes of HTTP/1.1 (RFC 9112), for a connection that is used once.

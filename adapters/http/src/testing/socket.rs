@@ -80,10 +80,7 @@ mod tests {
     fn an_answer_is_read_whole() {
         let plain = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"a: b\"\r\nDate: now\r\n\r\n{}";
         let answer = parse(plain).expect("an answer");
-        assert_eq!(
-            (answer.status, answer.challenge(), answer.text()),
-            (401, Some("Bearer realm=\"a: b\""), "{}".into())
-        );
+        assert_eq!((answer.status, answer.challenge(), answer.text()), (401, Some("Bearer realm=\"a: b\""), "{}"));
         assert_eq!(answer.header("date"), None);
         let chunked =
             b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n";
