@@ -13,9 +13,10 @@ use latchbook_axum::{
     AnyEnvironment, EntityContext, Gate, MaybeEntity, Principal, Refused, RequireScope, Sandboxed, routes,
 };
 use latchbook_core::key_store::MemoryStore;
+use latchbook_core::key_store::conformance::Faulty;
 use latchbook_core::model::EntitiesManage;
 use latchbook_http::conformance::scopes::{LedgerRead, LedgerWrite};
-use latchbook_http::conformance::{FILES, World, furnish, gate, play, play_files};
+use latchbook_http::conformance::{FILES, STORE_FAULT, World, furnish, gate, play, play_files};
 use latchbook_http::{method_not_allowed, not_found};
 use serde_json::{Value, json};
 
@@ -78,6 +79,22 @@ async fn h17_every_exchange_is_answered_over_a_socket_as_the_contract_says() {
     let server = serve(app);
     let report = play(&world, async |request| Ok(request.send(server).await)).await;
     println!("axum, over a socket: {report}");
+    report.assert_none();
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_an_opaque_503_and_nothing_else() {
+    let store = Arc::new(Faulty::over(MemoryStore::new()).saying("disk /dev/secret-disk is gone"));
+    let world = furnish(Arc::<Faulty<MemoryStore>>::clone(&store)).await.expect("a world");
+    let app = app(&gate(Arc::<Faulty<MemoryStore>>::clone(&store)).await.expect("a gate"));
+    store.go_away();
+    let report = play_files(STORE_FAULT, &world, async |request| {
+        let answer = send_raw(&app, request).await?;
+        assert!(!format!("{answer:?}").contains("secret-disk"), "{answer:?}");
+        Ok(answer)
+    })
+    .await;
+    println!("axum, its store away: {report}");
     report.assert_none();
 }
 

@@ -55,3 +55,30 @@ pub const FILES: &[(&str, &str)] = &[
     ("self_service", include_str!("../../contract/self_service.json")),
     ("well_known", include_str!("../../contract/well_known.json")),
 ];
+
+/// What the same server answers while its store is away, to be played by [`play_files`] where a test can take the store
+/// away: with a `Faulty` one of `latchbook_core::key_store::conformance`, say.
+pub const STORE_FAULT: &[(&str, &str)] = &[("store_fault", include_str!("../../contract/store_fault.json"))];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_rows_of_the_threat_list_that_a_client_can_play_are_played() {
+        let mut rows = BTreeSet::new();
+        for (name, text) in FILES.iter().chain(STORE_FAULT) {
+            let file = script::File::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            for exchange in &file.exchanges {
+                rows.extend(exchange["row"].as_str().expect("a row").split(' ').map(str::to_owned));
+            }
+        }
+        let h = (1..=19).filter(|row| *row != 17).map(|row| format!("H{row}"));
+        let k = [1, 2, 3, 4, 5, 6, 9, 10, 12, 14].iter().map(|row| format!("K{row}"));
+        let e = (0..=21).map(|row| format!("E{row}"));
+        let missing: Vec<String> = h.chain(k).chain(e).filter(|row| !rows.contains(row)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
