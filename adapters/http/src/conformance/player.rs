@@ -131,3 +131,86 @@ impl fmt::Display for Report {
         write!(f, "{} exchanges played, {} differences", self.played, self.differences.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "lb_live_0123456789abcdEF_0123456789012345678901234567890123456789012345678";
+
+    /// A server whose answer's body is `body`, with what else a refusal has.
+    fn played(file: &Value, status: u16, media_type: &str, body: &Value) -> Report {
+        let places = [("key".to_owned(), SECRET.to_owned())].into();
+        let fields = [
+            ("content-type", media_type),
+            ("cache-control", "no-store"),
+            ("www-authenticate", "Basic realm=\"latchbook\""),
+        ];
+        let headers: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let answer = Answer { status, headers, body: body.to_string().into() };
+        let text = file.to_string();
+        block_on(play_files(&[("file", &text)], &World { places }, async |_| Ok(answer.clone())))
+    }
+
+    fn file(errors: &str, want: &Value) -> Value {
+        let exchange = json!({"row": "X1", "name": "asked", "for": ["twice"], "call": "GET /{{n}}", "want": want});
+        json!({"about": "", "errors": errors, "tables": {"twice": [{"n": "1"}, {"n": "2"}]}, "exchanges": [exchange]})
+    }
+
+    #[test]
+    fn every_difference_is_reported_with_what_was_asked() {
+        let want = json!({"status": 400, "code": "x", "challenge": "Basic"});
+        let report =
+            played(&file("oauth", &want), 401, "application/json", &json!({"error": "x", "error_description": "y"}));
+        assert_eq!((report.played, report.differences.len()), (2, 2));
+        let shown = report.to_string();
+        assert!(shown.contains("file X1: asked [\"2\"]\n    - status 401, wanted 400"), "{shown}");
+        assert!(shown.ends_with("2 exchanges played, 2 differences"), "{shown}");
+    }
+
+    #[test]
+    fn both_shapes_of_errors_are_known_and_not_taken_for_each_other() {
+        let want = json!({"status": 401, "code": "invalid_client", "challenge": "Basic"});
+        let oauth = json!({"error": "invalid_client", "error_description": "y"});
+        let problem = json!({"type": "urn:latchbook:problem:invalid_client", "title": "Unauthorized", "status": 401,
+                             "error": "invalid_client", "message": "y"});
+        for (errors, media_type, body, differences) in [
+            ("oauth", "application/json", &oauth, 0),
+            ("problem", "application/problem+json", &problem, 0),
+            ("oauth", "application/problem+json", &problem, 2),
+            ("problem", "application/json", &oauth, 2),
+            ("problem", "application/problem+json", &oauth, 2),
+        ] {
+            let report = played(&file(errors, &want), 401, media_type, body);
+            assert_eq!(report.differences.len(), differences, "{errors} {media_type}: {report}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_a_refusal_is_found() {
+        let want = json!({"status": 401, "code": "invalid_client", "challenge": "Basic"});
+        let body = json!({"error": "invalid_client", "error_description": format!("no such key: {SECRET}")});
+        let report = played(&file("oauth", &want), 401, "application/json", &body);
+        assert!(report.to_string().contains("a key or a token is in the refusal"), "{report}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_played_is_a_difference() {
+        let want = json!({"status": 200});
+        let mut unknown = file("problem", &want);
+        unknown["exchanges"][0]["for"] = json!(["none"]);
+        let mut misspelt = file("problem", &want);
+        misspelt["exchanges"][0]["wants"] = json!({});
+        let mut unfilled = file("problem", &want);
+        unfilled["exchanges"][0]["call"] = json!("GET /{{nothing}}");
+        let mut unkept = file("problem", &json!({"status": 200, "challenge": "Basic"}));
+        unkept["exchanges"][0]["keep"] = json!({"token": "/access_token"});
+        for file in [json!({}), unknown, misspelt, unfilled, unkept] {
+            let report = played(&file, 200, "application/json", &json!({}));
+            assert!(!report.differences.is_empty(), "{file}");
+        }
+    }
+}

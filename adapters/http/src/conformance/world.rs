@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use latchbook_core::Authority;
 use latchbook_core::authority::{
     Actor, AuthorityBuilder, BuildError, CreatedKey, Exchange, Limits, NewEntity, Refusal,
@@ -149,6 +151,7 @@ pub async fn furnish(store: Arc<dyn KeyStore>) -> Result<World, FurnishError> {
     let key_foreign = maker.key("key_foreign", &stranger, EVERY_SCOPE, None).await?;
     maker.token("token_foreign", &stranger, &key_foreign, None, None).await?;
     maker.spoil(&key)?;
+    maker.encode();
     maker.name();
     Ok(World { places: maker.places })
 }
@@ -254,6 +257,20 @@ impl Maker {
         let (signed, _) = token.rsplit_once('.').unwrap_or_default();
         self.put("token_unsigned", format!("{signed}."));
         Ok(())
+    }
+
+    /// Every key with its developer's name, as HTTP Basic has them (RFC 7617): `basic_key` and so on.
+    fn encode(&mut self) {
+        let keys = self.places.iter().filter(|(name, _)| name.starts_with("key") && !name.ends_with("_id"));
+        let encoded = keys.map(|(name, key)| {
+            let developer = match name.as_str() {
+                "key_other" => "other",
+                "key_suspended" => "suspended",
+                _ => "acme",
+            };
+            (format!("basic_{name}"), STANDARD.encode(format!("{developer}:{key}")))
+        });
+        self.places.extend(encoded.collect::<Vec<_>>());
     }
 
     /// Names that stand in requests and answers.
