@@ -21,36 +21,25 @@ pub(super) fn check(
     secrets: &[String],
 ) -> Result<(), String> {
     let want = &exchange.want;
-    let several = match &want.status {
-        Statuses::One(status) => {
-            demand(answer.status == *status, || format!("status {}, wanted {status}", answer.status))?;
-            false
-        }
-        Statuses::Several(any) => {
-            demand(any.contains(&answer.status), || format!("status {}, wanted one of {any:?}", answer.status))?;
-            true
-        }
-    };
+    let several = check_status(&want.status, answer)?;
     // Of a server that would not even read the head, nothing more is asked.
     if several && answer.status == 431 {
         return Ok(());
     }
     let bodiless = request.method == "HEAD" || answer.status == 204;
-    if bodiless {
-        demand(answer.body.is_empty(), || "a body, wanted none".to_owned())?;
-    }
+    demand(!bodiless || answer.body.is_empty(), || "a body, wanted none".to_owned())?;
     if answer.status >= 400 {
         check_refusal(want, answer, errors, bodiless, several)?;
         let shown = shown(answer);
         let leaked = secrets.iter().any(|secret| shown.contains(secret.as_str()));
         demand(!leaked, || "a key or a token is in the refusal".to_owned())?;
     }
-    if !(several && answer.status < 400) {
-        let challenge = want.challenge.as_deref().map(spelled_out);
-        demand(several && challenge.is_none() || answer.challenge() == challenge.as_deref(), || {
-            format!("challenge {:?}, wanted {challenge:?}", answer.challenge())
-        })?;
-    }
+    let challenge = want.challenge.as_deref().map(spelled_out);
+    // Where several statuses will do, each has the challenge that it has.
+    let left_open = several && challenge.is_none();
+    demand(left_open || answer.challenge() == challenge.as_deref(), || {
+        format!("challenge {:?}, wanted {challenge:?}", answer.challenge())
+    })?;
     for (name, value) in &want.headers {
         demand(answer.header(name) == value.as_deref(), || {
             format!("field `{name}` is {:?}, wanted {value:?}", answer.header(name))
@@ -69,6 +58,19 @@ pub(super) fn check(
     match want.never.iter().find(|text| shown.contains(text.as_str())) {
         Some(text) => Err(format!("`{text}` is in the answer")),
         None => Ok(()),
+    }
+}
+
+/// Whether the status is right, and whether there are several that would be.
+fn check_status(wanted: &Statuses, answer: &Answer) -> Result<bool, String> {
+    let status = answer.status;
+    match wanted {
+        Statuses::One(wanted) => {
+            demand(status == *wanted, || format!("status {status}, wanted {wanted}")).map(|()| false)
+        }
+        Statuses::Several(any) => {
+            demand(any.contains(&status), || format!("status {status}, wanted one of {any:?}")).map(|()| true)
+        }
     }
 }
 
