@@ -11,9 +11,16 @@ pub use program::StoreUrl;
 pub use latchbook_actix as actix;
 #[cfg(feature = "axum")]
 pub use latchbook_axum as axum;
+#[cfg(feature = "testing")]
+pub use latchbook_http::testing;
 #[cfg(feature = "postgres")]
 pub use latchbook_postgres::PostgresStore;
 #[cfg(feature = "redb")]
 pub use latchbook_redb::RedbStore;
 #[cfg(feature = "sqlite")]
 pub use latchbook_sqlite::SqliteStore;
+
+// The code of the how-to pages is tested.
+#[cfg(all(doctest, feature = "axum", feature = "testing"))]
+#[doc = include_str!("../docs/how-to/test-your-routes.md")]
+struct TestYourRoutes;

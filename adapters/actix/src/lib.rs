@@ -8,6 +8,8 @@ mod line;
 mod middleware;
 mod path;
 mod reply;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod unread;
 
 pub use configure::configure;

@@ -6,6 +6,8 @@ mod head;
 mod layer;
 mod reply;
 mod routes;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
 pub use latchbook_core::model::{AnyOf, AnyScope};

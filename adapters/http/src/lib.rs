@@ -4,6 +4,8 @@
 
 mod challenge;
 mod client_credentials;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod credential;
 mod endpoints;
 mod extractors;
@@ -26,6 +28,8 @@ mod request_id;
 mod serves;
 mod serving;
 mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use challenge::RealmError;
 pub use endpoints::{

@@ -14,6 +14,7 @@
 )]
 
 mod answer;
+pub mod contract;
 pub mod examples;
 pub mod extract;
 pub mod layer;

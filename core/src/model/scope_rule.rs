@@ -106,7 +106,7 @@ macro_rules! scopes {
             $(
                 $(#[$doc])*
                 #[derive(Debug)]
-                pub struct $name(());
+                pub struct $name;
 
                 impl $crate::model::Scope for $name {
                     const TOKEN: &'static str = $token;
@@ -131,7 +131,7 @@ macro_rules! built_in {
         $(
             $(#[$doc])*
             #[derive(Debug)]
-            pub struct $name(());
+            pub struct $name;
 
             impl Scope for $name {
                 const TOKEN: &'static str = $token;

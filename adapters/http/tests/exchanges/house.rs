@@ -1,15 +1,13 @@
 //! A house to test in: an authority over a store in memory that can fail, a clock that the test moves, two developers.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_executor::block_on;
 use latchbook_core::authority::{Actor, Authority, AuthorityBuilder, Exchange, Limits, NewEntity};
 use latchbook_core::check::NewKey;
-use latchbook_core::clock::{Clock, Sleep};
+use latchbook_core::clock::Clock;
 use latchbook_core::key_store::conformance::{Calls, Faulty, Trouble};
 use latchbook_core::key_store::{KeyStore, MemoryStore, Sharing, StoreError};
 use latchbook_core::model::{
@@ -17,6 +15,7 @@ use latchbook_core::model::{
     Metadata, Page, Position, Pruned, RecordKey, Row, ScopeSet, SecretText, Source, Stored, UnixTime,
 };
 use latchbook_core::seal::MasterKey;
+use latchbook_http::testing::TestClock;
 use latchbook_http::{Gate, SandboxAccess};
 
 latchbook_core::scopes! {
@@ -75,7 +74,7 @@ impl House {
     }
 
     fn over(memory: MemoryStore, change: impl FnOnce(AuthorityBuilder) -> AuthorityBuilder) -> Self {
-        let clock = Arc::new(TestClock::default());
+        let clock = Arc::new(TestClock::at(UnixTime::from_seconds(START)));
         let store = Arc::new(TestStore::over(memory));
         let builder = Authority::builder()
             .store(Arc::clone(&store))
@@ -146,36 +145,6 @@ impl Holder {
         change(&mut new);
         let created = block_on(authority.keys().create(&Actor::Host, Source::UNKNOWN, developer, &new)).expect("a key");
         Self { developer: developer.clone(), key: created.key.id, text: created.text }
-    }
-}
-
-/// A clock that the test moves.
-#[derive(Debug)]
-pub struct TestClock(AtomicU64);
-
-impl Default for TestClock {
-    fn default() -> Self {
-        Self(AtomicU64::new(START))
-    }
-}
-
-impl TestClock {
-    pub fn advance(&self, seconds: u64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> UnixTime {
-        UnixTime::from_seconds(self.0.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::SeqCst) - START)
-    }
-
-    fn sleep(&self, _: Duration) -> Sleep {
-        Box::pin(std::future::pending())
     }
 }
 

@@ -8,6 +8,8 @@
 
 #[path = "../bootstrap.rs"]
 mod bootstrap;
+#[path = "../contract.rs"]
+mod contract;
 #[path = "../readme.rs"]
 mod readme;
 #[path = "../session.rs"]
