@@ -1,11 +1,13 @@
 //! The gate: an HTTP policy around an authority, asked before a handler runs.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 use latchbook_core::authority::{Authority, EntityContext, Presented, Principal, Refusal};
 use latchbook_core::check::EntityRule;
 use latchbook_core::model::{EntityId, Rejection, ScopeRule, Source};
+use utoipa::openapi::OpenApi;
 
 use crate::challenge::{Realm, RealmError};
 use crate::problem::{self, OnReject, RejectBody, Rejected};
@@ -36,6 +38,19 @@ struct Policy {
     on_reject: Option<OnReject>,
     request_id_field: Option<String>,
     sandbox: SandboxAccess,
+    host_document: Option<HostDocument>,
+    /// The whole document as JSON, once somebody asked for it. Made anew after every change of the policy.
+    printed_document: OnceLock<Vec<u8>>,
+}
+
+/// The host's own part of the OpenAPI document.
+#[derive(Clone)]
+struct HostDocument(Box<OpenApi>);
+
+impl fmt::Debug for HostDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostDocument(…)")
+    }
 }
 
 /// Who may open a sandbox.
@@ -63,6 +78,8 @@ impl Gate {
             on_reject: None,
             request_id_field: None,
             sandbox: SandboxAccess::default(),
+            host_document: None,
+            printed_document: OnceLock::new(),
         };
         Self { authority, policy: Arc::new(policy), request_id: None }
     }
@@ -123,9 +140,34 @@ impl Gate {
         self.with(|policy| policy.sandbox = access)
     }
 
+    /// The host's own routes, to be described at `/openapi.json` beside ours. [`openapi`](crate::openapi) has what they
+    /// need to say how they are guarded.
+    #[must_use]
+    pub fn openapi(self, document: OpenApi) -> Self {
+        self.with(|policy| policy.host_document = Some(HostDocument(Box::new(document))))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(Arc::make_mut(&mut self.policy));
+        let policy = Arc::make_mut(&mut self.policy);
+        change(policy);
+        policy.printed_document = OnceLock::new();
         self
+    }
+
+    /// The name of the query parameter that names the entity.
+    #[must_use]
+    pub fn entity_parameter_name(&self) -> &str {
+        &self.policy.entity_parameter
+    }
+
+    pub(crate) fn host_document(&self) -> Option<&OpenApi> {
+        self.policy.host_document.as_ref().map(|document| &*document.0)
+    }
+
+    /// The OpenAPI document as JSON.
+    pub(crate) fn printed_document(&self) -> &[u8] {
+        let print = || serde_json::to_vec(&crate::openapi::document(self)).unwrap_or_default();
+        self.policy.printed_document.get_or_init(print)
     }
 
     /// The field of a request that holds its id, where the host named one.

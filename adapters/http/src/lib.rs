@@ -8,6 +8,7 @@ mod gate;
 pub mod instant;
 mod json;
 pub mod objects;
+pub mod openapi;
 mod page;
 mod problem;
 pub mod query;

@@ -3,8 +3,12 @@
 use std::net::IpAddr;
 
 use futures_executor::block_on;
-use latchbook_http::{Gate, Head, Reply, Request, endpoints, method_not_allowed, not_found, payload_too_large};
+use latchbook_http::{
+    Endpoint, Gate, Head, Reply, Request, endpoints, method_not_allowed, not_found, payload_too_large,
+};
 use serde_json::Value;
+
+use crate::documented::assert_documented;
 
 /// A request to an endpoint.
 #[derive(Clone, Default)]
@@ -110,7 +114,7 @@ impl Ask {
         self
     }
 
-    /// Sends it as an adapter would.
+    /// Sends it as an adapter would. The reply must be one that the OpenAPI document describes.
     pub fn send(&self, gate: &Gate) -> Reply {
         let (mut allow, mut found) = (Vec::new(), None);
         for endpoint in endpoints(gate) {
@@ -124,14 +128,21 @@ impl Ask {
         let Some((endpoint, parameter)) = found else {
             return if allow.is_empty() { not_found(gate) } else { method_not_allowed(gate, &allow.join(", ")) };
         };
-        if endpoint.max_body > 0 && self.body.len() > endpoint.max_body {
-            return payload_too_large(gate);
-        }
+        let reply = if endpoint.max_body > 0 && self.body.len() > endpoint.max_body {
+            payload_too_large(gate)
+        } else {
+            self.call(gate, &endpoint, parameter.as_deref())
+        };
+        assert_documented(gate, endpoint.method, endpoint.path, &reply);
+        reply
+    }
+
+    fn call(&self, gate: &Gate, endpoint: &Endpoint, parameter: Option<&str>) -> Reply {
         let idempotency_keys: Vec<&[u8]> = self.idempotency_keys.iter().map(Vec::as_slice).collect();
         self.fields.head(|head| {
             let request = Request {
                 head: *head,
-                parameter: parameter.as_deref(),
+                parameter,
                 content_type: self.content_type.as_deref().map(str::as_bytes),
                 idempotency_key: &idempotency_keys,
                 body: &self.body,
