@@ -1,5 +1,6 @@
 //! A request's head as the HTTP policy reads it: borrowed, not copied.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
@@ -9,8 +10,20 @@ use latchbook_http::Head;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The parts of a head that the policy reads, found once.
-pub(crate) struct Fields<'a> {
+/// The parts of a head that the policy reads, found once. For code that has fields and no extractor, such as a tonic
+/// handler that wants to know who calls:
+///
+/// ```
+/// use axum::http::HeaderMap;
+/// use latchbook_axum::{Fields, Gate};
+/// use latchbook_core::authority::Principal;
+/// use latchbook_http::{Reply, Serves};
+///
+/// async fn caller(gate: &Gate, headers: &HeaderMap) -> Result<Principal, Reply> {
+///     gate.principal(&Fields::new(headers, None).head(), Serves::Home).await
+/// }
+/// ```
+pub struct Fields<'a> {
     // One credential is served and two are refused, so a third changes nothing.
     authorization: [&'a [u8]; 2],
     offered: usize,
@@ -23,26 +36,38 @@ impl<'a> Fields<'a> {
     /// The fields of `parts`. The peer is the socket's, known where the server was started with
     /// `into_make_service_with_connect_info::<SocketAddr>()`. `X-Forwarded-For` is looked for behind `proxies` alone.
     pub(crate) fn of(parts: &'a Parts, proxies: bool) -> Self {
+        Self { query: parts.uri.query(), ..Self::found(&parts.headers, peer(parts), proxies) }
+    }
+
+    /// The fields in `headers` of a request without a query, which came from `peer`.
+    #[must_use]
+    pub fn new(headers: &'a HeaderMap, peer: Option<IpAddr>) -> Self {
+        Self::found(headers, peer, true)
+    }
+
+    fn found(headers: &'a HeaderMap, peer: Option<IpAddr>, proxies: bool) -> Self {
         let mut authorization: [&[u8]; 2] = [&[]; 2];
-        let offered = authorization.iter_mut().zip(values(&parts.headers, AUTHORIZATION));
+        let offered = authorization.iter_mut().zip(values(headers, AUTHORIZATION));
         let offered = offered.map(|(slot, value)| *slot = value).count();
-        Self {
-            authorization,
-            offered,
-            forwarded_for: if proxies { values(&parts.headers, X_FORWARDED_FOR).collect() } else { Vec::new() },
-            query: parts.uri.query(),
-            peer: peer(parts),
-        }
+        let forwarded_for = if proxies { values(headers, X_FORWARDED_FOR).collect() } else { Vec::new() };
+        Self { authorization, offered, forwarded_for, query: None, peer }
     }
 
     /// The same, in the policy's words.
-    pub(crate) fn head(&self) -> Head<'_> {
+    #[must_use]
+    pub fn head(&self) -> Head<'_> {
         Head {
             authorization: self.authorization.get(..self.offered).unwrap_or_default(),
             query: self.query,
             peer: self.peer,
             forwarded_for: &self.forwarded_for,
         }
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head().fmt(f)
     }
 }
 

@@ -8,8 +8,10 @@ use std::task::{Context, Poll};
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{Request, Response};
-use latchbook_http::{Gate, Serves};
+use latchbook_http::{Gate, Serves, is_grpc};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -23,6 +25,9 @@ use crate::serving::Serving;
 /// Use it with [`Router::route_layer`](axum::Router::route_layer), so that an unknown path stays a 404. It decides
 /// nothing but that: handlers still ask by extractor for who is there, and nothing is passed on in extensions.
 /// Serves the home environment; [`RequirePrincipal::serving`] names others.
+///
+/// It guards any tower service. A gRPC request (`Content-Type: application/grpc`, tonic's) is refused by a gRPC status:
+/// `UNAUTHENTICATED`, `INVALID_ARGUMENT` for a malformed credential, `UNAVAILABLE` while the store is away.
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -94,10 +99,15 @@ where
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let gate = for_request(gate, &parts);
+            let gate = if speaks_grpc(&parts) { gate.answering_grpc() } else { gate };
             if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))
         })
     }
+}
+
+fn speaks_grpc(parts: &Parts) -> bool {
+    parts.headers.get(CONTENT_TYPE).is_some_and(|value| is_grpc(value.as_bytes()))
 }

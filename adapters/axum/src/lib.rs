@@ -9,6 +9,7 @@ mod routes;
 mod serving;
 
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
+pub use head::Fields;
 pub use latchbook_core::model::{AnyOf, AnyScope};
 pub use latchbook_core::scopes;
 pub use latchbook_http::Gate;

@@ -14,7 +14,7 @@ use crate::problem::{self, OnReject, RejectBody, Rejected};
 use crate::refusal::{Answer, Shows};
 use crate::reply::{content_type, no_store};
 use crate::request_id::RequestId;
-use crate::{Head, Reply, Serves, credential, query, source};
+use crate::{Head, Reply, Serves, credential, grpc, query, source};
 
 /// An authority, and how it is spoken to over HTTP. Cheap to clone.
 ///
@@ -26,6 +26,8 @@ pub struct Gate {
     policy: Arc<Policy>,
     /// Of the one request that it answers, where it is known.
     request_id: Option<RequestId>,
+    /// Whether that request is gRPC's.
+    grpc: bool,
 }
 
 /// What the host decided.
@@ -81,7 +83,7 @@ impl Gate {
             host_document: None,
             printed_document: OnceLock::new(),
         };
-        Self { authority, policy: Arc::new(policy), request_id: None }
+        Self { authority, policy: Arc::new(policy), request_id: None, grpc: false }
     }
 
     /// The protection space that challenges name (RFC 9110 §11.5).
@@ -132,6 +134,13 @@ impl Gate {
     #[must_use]
     pub fn with_request_id(self, id: &[u8]) -> Self {
         Self { request_id: RequestId::parse(id), ..self }
+    }
+
+    /// This gate for one gRPC request: its refusals are gRPC statuses in the head of an answer without a body, with HTTP
+    /// 200, as gRPC's clients read them. What `on_reject` styles are bodies, so it has no part in it.
+    #[must_use]
+    pub fn answering_grpc(self) -> Self {
+        Self { grpc: true, ..self }
     }
 
     /// Who may open a sandbox.
@@ -293,6 +302,9 @@ impl Gate {
 
     /// `answer` as a reply: problem details, or the host's own body.
     pub(crate) fn reply(&self, answer: &Answer) -> Reply {
+        if self.grpc {
+            return grpc::reply(answer, answer.challenge.print(&self.policy.realm));
+        }
         let rejected = Rejected {
             status: answer.status,
             error: answer.error,

@@ -74,9 +74,9 @@ fn text() -> Value {
                     answer("A page of entities, or one.", json!({"oneOf": [
                         page("entities", "Entity"), object(json!({"entity": shared("Entity")}))]}))),
                     "parameters", json!([cursor(ID), page_size()])),
-                "post": takes(guarded("createEntity", "Entities", "Make an entity", "201",
+                "post": also(takes(guarded("createEntity", "Entities", "Make an entity", "201",
                     answer("The entity.", object(json!({"entity": shared("Entity")})))),
-                    "NewEntity", json!({"legalName": "Acme Retail Inc."})),
+                    "NewEntity", json!({"legalName": "Acme Retail Inc."})), "403", "EntityOutOfReach"),
                 "delete": guarded("removeEntity", "Entities", "Remove an entity; its tokens end", "200",
                     answer("It is removed.", object(json!({"message": {"type": "string"}})))),
             },
@@ -180,10 +180,13 @@ fn operation(id: &str, tag: &str, summary: &str, responses: Value) -> Value {
 /// The operation with a JSON body.
 fn takes(operation: Value, schema: &str, example: Value) -> Value {
     let content = json!({"application/json": {"schema": shared(schema), "example": example}});
-    let mut operation = with(operation, "requestBody", json!({"required": true, "content": content}));
-    for (status, name) in [("413", "PayloadTooLarge"), ("415", "UnsupportedMediaType")] {
-        operation["responses"][status] = refused(name);
-    }
+    let operation = with(operation, "requestBody", json!({"required": true, "content": content}));
+    also(also(operation, "413", "PayloadTooLarge"), "415", "UnsupportedMediaType")
+}
+
+/// The operation with one more refusal, or with this one in place of its guard's.
+fn also(mut operation: Value, status: &str, name: &str) -> Value {
+    operation["responses"][status] = refused(name);
     operation
 }
 
