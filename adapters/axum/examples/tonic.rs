@@ -47,8 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 #[tokio::test]
-async fn a_call_without_a_token_is_unauthenticated_and_one_with_it_is_answered()
--> Result<(), Box<dyn std::error::Error>> {
+async fn a_call_without_a_token_is_unauthenticated() -> Result<(), Box<dyn std::error::Error>> {
     use latchbook::authority::{SandboxActor, SandboxOrder};
     use latchbook::model::{EnvironmentName, SandboxPreferences, Source};
     use tonic::{Code, transport::server::TcpIncoming};
@@ -62,14 +61,13 @@ async fn a_call_without_a_token_is_unauthenticated_and_one_with_it_is_answered()
 
     let request = || tonic::Request::new(HealthCheckRequest::default());
     assert_eq!(client.check(request()).await.unwrap_err().code(), Code::Unauthenticated);
-    let (environment, preferences) = (EnvironmentName::SANDBOX, SandboxPreferences::default());
     let name = || "acme".to_owned();
     let order = SandboxOrder {
-        environment,
+        environment: EnvironmentName::SANDBOX,
         name: name(),
         developer_id: name(),
         industry: None,
-        preferences,
+        preferences: SandboxPreferences::default(),
         idempotency_key: None,
     };
     let opened = gate.authority().sandboxes().create(&SandboxActor::Host, Source::UNKNOWN, &order).await?;
