@@ -48,7 +48,7 @@ fn text() -> Value {
         ],
         "paths": {
             "/ping": {"get": open("ping", "Whether the service answers", pong())},
-            "/healthz": {"get": open("health", "Whether the store answers", health())},
+            "/healthz": {"get": also(open("health", "Whether the store answers", health()), "503", "Unavailable")},
             "/metrics": {"get": open("metrics", "Counters, for Prometheus", metrics())},
             "/v1/live/ping": {"get": guarded("livePing", "Ledger", "Whether a token of the home environment works", "200", pong())},
             "/v1/sandbox/ping": {"get": guarded("sandboxPing", "Ledger", "Whether a token of the sandbox works", "200", pong())},
@@ -163,13 +163,13 @@ fn new_transaction() -> Value {
 }
 
 /// An operation that anybody may call.
-fn open(id: &str, summary: &str, responses: Value) -> Value {
-    with(operation(id, "Operation", summary, responses), "security", json!([]))
+fn open(id: &str, summary: &str, answer: Value) -> Value {
+    with(operation(id, "Operation", summary, json!({"200": answer})), "security", json!([]))
 }
 
 /// An operation that answers `status`, and to which its guard is added.
 fn guarded(id: &str, tag: &str, summary: &str, status: &str, answer: Value) -> Value {
-    operation(id, tag, summary, json!({status: answer["200"], "500": refused("InternalError")}))
+    operation(id, tag, summary, json!({status: answer, "500": refused("InternalError")}))
 }
 
 fn operation(id: &str, tag: &str, summary: &str, responses: Value) -> Value {
@@ -186,12 +186,16 @@ fn takes(operation: Value, schema: &str, example: Value) -> Value {
 
 /// The operation with one more refusal, or with this one in place of its guard's.
 fn also(mut operation: Value, status: &str, name: &str) -> Value {
-    operation["responses"][status] = refused(name);
+    if let Some(responses) = operation.get_mut("responses") {
+        *responses = with(responses.take(), status, refused(name));
+    }
     operation
 }
 
 fn with(mut value: Value, name: &str, member: Value) -> Value {
-    value[name] = member;
+    if let Some(object) = value.as_object_mut() {
+        object.insert(name.to_owned(), member);
+    }
     value
 }
 
@@ -201,7 +205,7 @@ fn refused(name: &str) -> Value {
 }
 
 fn answer(description: &str, schema: Value) -> Value {
-    json!({"200": {"description": description, "content": {"application/json": {"schema": schema}}}})
+    json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }
 
 fn pong() -> Value {
@@ -216,11 +220,11 @@ fn health() -> Value {
         "revocations": {"type": "integer"},
         "cachedTokens": {"type": "integer"},
     }));
-    with(answer("It does.", healthy), "503", refused("Unavailable"))
+    answer("It does.", healthy)
 }
 
 fn metrics() -> Value {
-    json!({"200": {"description": "The counters.", "content": {"text/plain": {"schema": {"type": "string"}}}}})
+    json!({"description": "The counters.", "content": {"text/plain": {"schema": {"type": "string"}}}})
 }
 
 /// An object whose members are always there.
