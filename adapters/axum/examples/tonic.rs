@@ -19,8 +19,8 @@ async fn gate() -> Result<Gate, Box<dyn std::error::Error>> {
 fn guarded(gate: &Gate) -> Routes {
     let (_, health) = tonic_health::server::health_reporter(); // your services
     let services = Routes::new(health).into_axum_router();
-    let guarded = services.route_layer(require_principal(gate).serving::<AnyEnvironment>());
-    Routes::from(guarded.layer(MapRequestLayer::new(with_peer)))
+    let guard = require_principal(gate).serving::<AnyEnvironment>().answering_grpc();
+    Routes::from(services.route_layer(guard).layer(MapRequestLayer::new(with_peer)))
 }
 
 /// tonic has the caller's address under another name; keys with `allowedIps` need it.

@@ -26,8 +26,7 @@ use crate::serving::Serving;
 /// nothing but that: handlers still ask by extractor for who is there, and nothing is passed on in extensions.
 /// Serves the home environment; [`RequirePrincipal::serving`] names others.
 ///
-/// It guards any tower service. A gRPC request (`Content-Type: application/grpc`, tonic's) is refused by a gRPC status:
-/// `UNAUTHENTICATED`, `INVALID_ARGUMENT` for a malformed credential, `UNAVAILABLE` while the store is away.
+/// It guards any tower service; in front of tonic's, say [`RequirePrincipal::answering_grpc`].
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -42,7 +41,7 @@ use crate::serving::Serving;
 /// ```
 #[must_use]
 pub fn require_principal(gate: &Gate) -> RequirePrincipal {
-    RequirePrincipal { gate: gate.clone(), serves: Serves::Home }
+    RequirePrincipal { gate: gate.clone(), serves: Serves::Home, grpc: false }
 }
 
 /// The layer that [`require_principal`] makes.
@@ -50,6 +49,7 @@ pub fn require_principal(gate: &Gate) -> RequirePrincipal {
 pub struct RequirePrincipal {
     gate: Gate,
     serves: Serves,
+    grpc: bool,
 }
 
 impl RequirePrincipal {
@@ -57,6 +57,16 @@ impl RequirePrincipal {
     #[must_use]
     pub fn serving<E: Serving>(self) -> Self {
         Self { serves: E::serves(), ..self }
+    }
+
+    /// Refuses gRPC requests (`Content-Type: application/grpc`) by a gRPC status, which is what gRPC's clients read:
+    /// `UNAUTHENTICATED`, `INVALID_ARGUMENT` for a malformed credential, `UNAVAILABLE` while the store is away.
+    ///
+    /// Such a refusal is HTTP 200, so say this in front of gRPC services alone: whoever goes by the HTTP status, as a
+    /// proxy does that asks a route whether to let a request pass, would take it for a yes.
+    #[must_use]
+    pub fn answering_grpc(self) -> Self {
+        Self { grpc: true, ..self }
     }
 }
 
@@ -95,11 +105,11 @@ where
         // What was polled ready is what is called; a fresh clone need not be ready.
         let fresh = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, fresh);
-        let RequirePrincipal { gate, serves } = self.guard.clone();
+        let RequirePrincipal { gate, serves, grpc } = self.guard.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let gate = for_request(gate, &parts);
-            let gate = if speaks_grpc(&parts) { gate.answering_grpc() } else { gate };
+            let gate = if grpc && speaks_grpc(&parts) { gate.answering_grpc() } else { gate };
             if let Err(refused) = gate.principal(&Fields::of(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }

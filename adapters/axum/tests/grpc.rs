@@ -19,7 +19,7 @@ use support::{LIVE, SANDBOX, World, request, send};
 /// The health service behind the layer, on a free port, and a client.
 async fn served(gate: &Gate) -> HealthClient<Channel> {
     let (_, health) = tonic_health::server::health_reporter();
-    let services = Routes::new(health).into_axum_router().route_layer(require_principal(gate));
+    let services = Routes::new(health).into_axum_router().route_layer(require_principal(gate).answering_grpc());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = Server::builder().add_routes(Routes::from(services));
@@ -69,7 +69,7 @@ async fn a_route_layer_leaves_an_unknown_method_unimplemented_and_others_speak_h
     let world = World::open().await;
     let (_, health) = tonic_health::server::health_reporter();
     let gate = Gate::new(world.authority.clone());
-    let app = Routes::new(health).into_axum_router().route_layer(require_principal(&gate));
+    let app = Routes::new(health).into_axum_router().route_layer(require_principal(&gate).answering_grpc());
     let mut unknown = request("POST", "/any.Service/Call", None);
     unknown.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
     let answer = send(&app, unknown).await;
@@ -81,4 +81,14 @@ async fn a_route_layer_leaves_an_unknown_method_unimplemented_and_others_speak_h
     let refused = send(&app, known).await;
     assert_eq!((refused.status.as_u16(), refused.header("grpc-status")), (200, Some("16")));
     assert!(refused.body.is_empty() && refused.header("content-type") == Some("application/grpc"));
+}
+
+#[tokio::test]
+async fn no_request_gets_a_200_for_a_refusal_where_the_host_did_not_say_grpc() {
+    let world = World::open().await;
+    let gate = Gate::new(world.authority.clone());
+    let app = axum::Router::new().route("/auth", axum::routing::get(|| async {})).route_layer(require_principal(&gate));
+    let mut asked = request("GET", "/auth", None);
+    asked.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    support::assert_refused(&send(&app, asked).await, 401, "missing_credentials");
 }
