@@ -3,18 +3,40 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, GetAll, HeaderName};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use latchbook_http::{Fields, Gate};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// The parts of a head that the policy reads, in `headers` of a request without a query, which came from `peer`. For
+/// code that has fields and no extractor, such as a tonic handler that wants to know who calls:
+///
+/// ```
+/// use axum::http::HeaderMap;
+/// use latchbook_axum::{Gate, fields_of};
+/// use latchbook_core::authority::Principal;
+/// use latchbook_http::{Reply, Serves};
+///
+/// async fn caller(gate: &Gate, headers: &HeaderMap) -> Result<Principal, Reply> {
+///     gate.principal(&fields_of(headers, None).head(), Serves::Home).await
+/// }
+/// ```
+#[must_use]
+pub fn fields_of(headers: &HeaderMap, peer: Option<IpAddr>) -> Fields<'_> {
+    found(headers, true, None, peer)
+}
+
 /// The fields of `parts`. The peer is the socket's, known where the server was started with
 /// `into_make_service_with_connect_info::<SocketAddr>()`.
 pub(crate) fn fields(parts: &Parts, proxies: bool) -> Fields<'_> {
-    let forwarded_for = proxies.then(|| values(parts.headers.get_all(X_FORWARDED_FOR)));
-    Fields::new(values(parts.headers.get_all(AUTHORIZATION)), forwarded_for, parts.uri.query(), peer(parts))
+    found(&parts.headers, proxies, parts.uri.query(), peer(parts))
+}
+
+fn found<'a>(headers: &'a HeaderMap, proxies: bool, query: Option<&'a str>, peer: Option<IpAddr>) -> Fields<'a> {
+    let forwarded_for = proxies.then(|| values(headers.get_all(X_FORWARDED_FOR)));
+    Fields::new(values(headers.get_all(AUTHORIZATION)), forwarded_for, query, peer)
 }
 
 /// `gate` as it answers the request of `parts`: its refusals show the request's id, where the host named a field for it

@@ -8,8 +8,10 @@ use std::task::{Context, Poll};
 
 use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{Request, Response};
-use latchbook_http::{Gate, Serves, Serving};
+use latchbook_http::{Gate, Serves, Serving, is_grpc};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,6 +23,8 @@ use crate::reply::respond;
 /// Use it with [`Router::route_layer`](axum::Router::route_layer), so that an unknown path stays a 404. It decides
 /// nothing but that: handlers still ask by extractor for who is there, and nothing is passed on in extensions.
 /// Serves the home environment; [`RequirePrincipal::serving`] names others.
+///
+/// It guards any tower service; in front of tonic's, say [`RequirePrincipal::answering_grpc`].
 ///
 /// ```
 /// # use axum::{Router, routing::get};
@@ -35,7 +39,7 @@ use crate::reply::respond;
 /// ```
 #[must_use]
 pub fn require_principal(gate: &Gate) -> RequirePrincipal {
-    RequirePrincipal { gate: gate.clone(), serves: Serves::Home }
+    RequirePrincipal { gate: gate.clone(), serves: Serves::Home, grpc: false }
 }
 
 /// The layer that [`require_principal`] makes.
@@ -43,6 +47,7 @@ pub fn require_principal(gate: &Gate) -> RequirePrincipal {
 pub struct RequirePrincipal {
     gate: Gate,
     serves: Serves,
+    grpc: bool,
 }
 
 impl RequirePrincipal {
@@ -50,6 +55,16 @@ impl RequirePrincipal {
     #[must_use]
     pub fn serving<E: Serving>(self) -> Self {
         Self { serves: E::serves(), ..self }
+    }
+
+    /// Refuses gRPC requests (`Content-Type: application/grpc`) by a gRPC status, which is what gRPC's clients read:
+    /// `UNAUTHENTICATED`, `INVALID_ARGUMENT` for a malformed credential, `UNAVAILABLE` while the store is away.
+    ///
+    /// Such a refusal is HTTP 200, so say this in front of gRPC services alone: whoever goes by the HTTP status, as a
+    /// proxy does that asks a route whether to let a request pass, would take it for a yes.
+    #[must_use]
+    pub fn answering_grpc(self) -> Self {
+        Self { grpc: true, ..self }
     }
 }
 
@@ -88,14 +103,19 @@ where
         // What was polled ready is what is called; a fresh clone need not be ready.
         let fresh = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, fresh);
-        let RequirePrincipal { gate, serves } = self.guard.clone();
+        let RequirePrincipal { gate, serves, grpc } = self.guard.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let gate = for_request(gate, &parts);
+            let gate = if grpc && speaks_grpc(&parts) { gate.answering_grpc() } else { gate };
             if let Err(refused) = gate.principal(&fields(&parts, gate.trusts_proxies()).head(), serves).await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))
         })
     }
+}
+
+fn speaks_grpc(parts: &Parts) -> bool {
+    parts.headers.get(CONTENT_TYPE).is_some_and(|value| is_grpc(value.as_bytes()))
 }

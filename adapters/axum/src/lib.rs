@@ -10,9 +10,10 @@ mod routes;
 pub mod testing;
 
 pub use extract::{AnyPrincipal, EntityContext, MaybeEntity, MaybePrincipal, Principal, RequireScope};
+pub use head::fields_of;
 pub use latchbook_core::model::{AnyOf, AnyScope};
 pub use latchbook_core::scopes;
-pub use latchbook_http::{AnyEnvironment, Gate, Home, Sandboxed, Serving};
+pub use latchbook_http::{AnyEnvironment, Fields, Gate, Home, Sandboxed, Serving};
 pub use layer::{Guarded, RequirePrincipal, require_principal};
 pub use reply::Refused;
 pub use routes::routes;

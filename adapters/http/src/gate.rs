@@ -1,11 +1,13 @@
 //! The gate: an HTTP policy around an authority, asked before a handler runs.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 use latchbook_core::authority::{Authority, EntityContext, Presented, Principal, Refusal};
 use latchbook_core::check::EntityRule;
 use latchbook_core::model::{EntityId, Rejection, ScopeRule, Source};
+use utoipa::openapi::OpenApi;
 
 use crate::challenge::{Realm, RealmError};
 use crate::mount::{MountPath, MountPathError};
@@ -13,7 +15,7 @@ use crate::problem::{self, OnReject, RejectBody, Rejected};
 use crate::refusal::{Answer, Shows};
 use crate::reply::{content_type, no_store};
 use crate::request_id::RequestId;
-use crate::{Group, Head, Reply, Serves, credential, oauth_error, query, source};
+use crate::{Group, Head, Reply, Serves, credential, grpc, oauth_error, query, source};
 
 /// An authority, and how it is spoken to over HTTP. Cheap to clone.
 ///
@@ -25,6 +27,8 @@ pub struct Gate {
     policy: Arc<Policy>,
     /// Of the one request that it answers, where it is known.
     request_id: Option<RequestId>,
+    /// Whether that request is gRPC's.
+    grpc: bool,
 }
 
 /// What the host decided.
@@ -39,6 +43,19 @@ struct Policy {
     sandbox: SandboxAccess,
     mount: MountPath,
     left_out: Vec<Group>,
+    host_document: Option<HostDocument>,
+    /// The whole document as JSON, once somebody asked for it. Made anew after every change of the policy.
+    printed_document: OnceLock<Vec<u8>>,
+}
+
+/// The host's own part of the OpenAPI document.
+#[derive(Clone)]
+struct HostDocument(Box<OpenApi>);
+
+impl fmt::Debug for HostDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HostDocument(…)")
+    }
 }
 
 /// Who may open a sandbox.
@@ -68,8 +85,10 @@ impl Gate {
             sandbox: SandboxAccess::default(),
             mount: MountPath::default(),
             left_out: Vec::new(),
+            host_document: None,
+            printed_document: OnceLock::new(),
         };
-        Self { authority, policy: Arc::new(policy), request_id: None }
+        Self { authority, policy: Arc::new(policy), request_id: None, grpc: false }
     }
 
     /// The protection space that challenges name (RFC 9110 §11.5).
@@ -144,6 +163,13 @@ impl Gate {
         }
     }
 
+    /// This gate for one gRPC request: its refusals are gRPC statuses in the head of an answer without a body, with HTTP
+    /// 200, as gRPC's clients read them. What `on_reject` styles are bodies, so it has no part in it.
+    #[must_use]
+    pub fn answering_grpc(self) -> Self {
+        Self { grpc: true, ..self }
+    }
+
     /// Who may open a sandbox.
     #[must_use]
     pub fn sandbox(self, access: SandboxAccess) -> Self {
@@ -166,9 +192,34 @@ impl Gate {
         self.with(|policy| policy.left_out.push(group))
     }
 
+    /// The host's own routes, to be described at `/openapi.json` beside ours. [`openapi`](crate::openapi) has what they
+    /// need to say how they are guarded.
+    #[must_use]
+    pub fn openapi(self, document: OpenApi) -> Self {
+        self.with(|policy| policy.host_document = Some(HostDocument(Box::new(document))))
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(Arc::make_mut(&mut self.policy));
+        let policy = Arc::make_mut(&mut self.policy);
+        change(policy);
+        policy.printed_document = OnceLock::new();
         self
+    }
+
+    /// The name of the query parameter that names the entity.
+    #[must_use]
+    pub fn entity_parameter_name(&self) -> &str {
+        &self.policy.entity_parameter
+    }
+
+    pub(crate) fn host_document(&self) -> Option<&OpenApi> {
+        self.policy.host_document.as_ref().map(|document| &*document.0)
+    }
+
+    /// The OpenAPI document as JSON.
+    pub(crate) fn printed_document(&self) -> &[u8] {
+        let print = || serde_json::to_vec(&crate::openapi::document(self)).unwrap_or_default();
+        self.policy.printed_document.get_or_init(print)
     }
 
     /// The field of a request that holds its id, where the host named one.
@@ -308,6 +359,9 @@ impl Gate {
 
     /// `answer` as a reply: problem details, or the host's own body.
     pub(crate) fn reply(&self, answer: &Answer) -> Reply {
+        if self.grpc {
+            return grpc::reply(answer, answer.challenge.print(&self.policy.realm));
+        }
         let rejected = Rejected {
             status: answer.status,
             error: answer.error,

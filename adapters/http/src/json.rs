@@ -39,9 +39,13 @@ impl<'a> Members<'a> {
         self.text(name).map(SecretText::new)
     }
 
-    /// A whole number that is not negative, or nothing.
+    /// A whole number that is not negative, or nothing. `900.0` is one too: JSON tells no kinds of numbers apart.
     pub(crate) fn optional_count(&self, name: &'static str) -> Result<Option<u64>, BodyError> {
-        self.read(name, "a whole number that is not negative")
+        const KIND: &str = "a whole number that is not negative";
+        let number: Option<serde_json::Number> = self.read(name, KIND)?;
+        number
+            .map(|number| number.as_u64().or_else(|| whole(number.as_f64()?)).ok_or_else(|| wrong(name, KIND)))
+            .transpose()
     }
 
     /// A list of texts, or nothing.
@@ -73,6 +77,12 @@ impl<'a> Members<'a> {
             Some(value) => serde_json::from_str(value.get()).map_err(|_| wrong(name, kind)),
         }
     }
+}
+
+/// The number, where it is whole, not negative, and so small that it was read exactly.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what is cast is whole and in range")]
+fn whole(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u64)
 }
 
 fn missing(name: &'static str, kind: &str) -> BodyError {
@@ -143,7 +153,13 @@ mod tests {
             let body = format!("{{\"a\": {value}}}");
             assert_eq!(parse(&body).text("a").unwrap_err().0, "`a` must be a string", "{value}");
         }
-        for value in ["-1", "1.0", "1e2", "18446744073709551616", "\"1\"", "true", "[1]"] {
+        for (value, want) in [("1.0", 1), ("1e2", 100), ("4294967295.0", 4_294_967_295)] {
+            let body = format!("{{\"a\": {value}}}");
+            assert_eq!(parse(&body).optional_count("a"), Ok(Some(want)), "{value}");
+        }
+        for value in
+            ["-1", "-1.0", "1.5", "1e-2", "4294967296.0", "1e300", "18446744073709551616", "\"1\"", "true", "[1]"]
+        {
             let body = format!("{{\"a\": {value}}}");
             assert!(parse(&body).optional_count("a").is_err(), "{value}");
         }

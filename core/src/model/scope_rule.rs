@@ -12,6 +12,8 @@ pub trait ScopeRule: Debug + Send + Sync + 'static {
     fn allows(held: &ScopeSet) -> bool;
     /// The scopes that would meet it, separated by spaces: the `scope` of a challenge (RFC 6750 §3).
     fn wanted() -> String;
+    /// Every way to meet it: sets of scopes, each of which does alone. For documents; [`allows`](Self::allows) decides.
+    fn alternatives() -> Vec<Vec<String>>;
 }
 
 /// One declared scope.
@@ -28,6 +30,10 @@ impl<S: Scope> ScopeRule for S {
     fn wanted() -> String {
         S::TOKEN.to_owned()
     }
+
+    fn alternatives() -> Vec<Vec<String>> {
+        vec![vec![S::TOKEN.to_owned()]]
+    }
 }
 
 /// No demand.
@@ -41,6 +47,10 @@ impl ScopeRule for AnyScope {
 
     fn wanted() -> String {
         String::new()
+    }
+
+    fn alternatives() -> Vec<Vec<String>> {
+        vec![Vec::new()]
     }
 }
 
@@ -58,6 +68,13 @@ macro_rules! tuples {
             fn wanted() -> String {
                 [$($name::wanted()),+].join(" ")
             }
+
+            fn alternatives() -> Vec<Vec<String>> {
+                let none = vec![Vec::new()];
+                [$($name::alternatives()),+].iter().fold(none, |before, each| {
+                    before.iter().flat_map(|some| each.iter().map(|more| [some.as_slice(), more].concat())).collect()
+                })
+            }
         }
 
         impl<$($name: ScopeRule),+> ScopeRule for AnyOf<($($name,)+)> {
@@ -67,6 +84,10 @@ macro_rules! tuples {
 
             fn wanted() -> String {
                 [$($name::wanted()),+].join(" ")
+            }
+
+            fn alternatives() -> Vec<Vec<String>> {
+                [$($name::alternatives()),+].concat()
             }
         }
     };
@@ -173,5 +194,20 @@ mod tests {
         }
         assert_eq!(Both::wanted(), "keys:manage audit:read");
         assert!(AnyScope::allows(&ScopeSet::EMPTY));
+    }
+
+    #[test]
+    fn every_alternative_meets_the_demand_alone() {
+        type Mixed = (AnyOf<(KeysManage, AuditRead)>, SandboxManage);
+        fn check<S: ScopeRule>(want: &[&str]) {
+            let found: Vec<String> = S::alternatives().iter().map(|scopes| scopes.join(" ")).collect();
+            assert_eq!(found, want);
+            assert!(found.iter().all(|scopes| S::allows(&set(scopes))), "{found:?}");
+        }
+        check::<AnyScope>(&[""]);
+        check::<KeysManage>(&["keys:manage"]);
+        check::<(KeysManage, AuditRead)>(&["keys:manage audit:read"]);
+        check::<AnyOf<(KeysManage, AuditRead)>>(&["keys:manage", "audit:read"]);
+        check::<Mixed>(&["keys:manage sandbox:manage", "audit:read sandbox:manage"]);
     }
 }

@@ -6,6 +6,7 @@ mod bootstrap;
 pub mod certificate;
 pub mod instant;
 pub mod money;
+pub mod openapi;
 pub mod posted;
 pub mod program;
 pub mod request;

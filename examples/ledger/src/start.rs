@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::args::{Args, LimitPolicy, Sandbox};
 use crate::bootstrap::Bootstrap;
 use crate::posted::Posted;
-use crate::scopes;
+use crate::{openapi, scopes};
 
 /// A start that failed: one line that says what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +146,8 @@ async fn finish(
         Sandbox::Off => SandboxAccess::Off,
     };
     let gate = Gate::new(authority).trust_proxies(args.trust_proxy.clone()).sandbox(access);
+    let document = openapi::document(&gate).map_err(StartError::new)?;
+    let gate = gate.openapi(document);
     Ok(Api { gate, posted })
 }
 

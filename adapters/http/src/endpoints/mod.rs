@@ -4,6 +4,7 @@ mod audit;
 mod failure;
 mod keys;
 mod oauth;
+mod openapi;
 mod sandbox;
 mod tokens;
 mod usage;
@@ -32,7 +33,7 @@ pub struct Endpoint {
     pub group: Group,
     /// The longest body that it reads, in bytes; where that is 0, a body is not read at all.
     pub max_body: usize,
-    route: Route,
+    pub(crate) route: Route,
 }
 
 /// A group of routes.
@@ -48,10 +49,13 @@ pub enum Group {
     WellKnown,
     /// What a developer does with a token: its keys, its audit events, its usage.
     SelfService,
+    /// The OpenAPI document.
+    OpenApi,
 }
 
+/// What an endpoint does.
 #[derive(Clone, Copy, Debug)]
-enum Route {
+pub(crate) enum Route {
     AnyToken,
     DeveloperToken,
     EntityToken,
@@ -69,6 +73,7 @@ enum Route {
     RevokeKey,
     Audit,
     Usage,
+    OpenApi,
 }
 
 /// Longest body of a request for a token or a sandbox.
@@ -102,6 +107,7 @@ const ROUTES: &[Endpoint] = &[
     },
     get("/v1/developers/audit", Group::SelfService, Route::Audit),
     get("/v1/developers/usage", Group::SelfService, Route::Usage),
+    get("/openapi.json", Group::OpenApi, Route::OpenApi),
 ];
 
 const fn get(path: &'static str, group: Group, route: Route) -> Endpoint {
@@ -155,6 +161,7 @@ impl Endpoint {
                 Route::RevokeKey => keys::revoke(gate, &request).await,
                 Route::Audit => audit::list(gate, &request).await,
                 Route::Usage => usage::list(gate, &request).await,
+                Route::OpenApi => Ok(openapi::document(gate)),
             };
             outcome.unwrap_or_else(|failure: Failure| failure.into_reply(gate))
         })

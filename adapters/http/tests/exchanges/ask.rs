@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_executor::block_on;
-use latchbook_http::{Gate, Head, Reply, Request, endpoints, not_found};
+use latchbook_http::{Endpoint, Gate, Head, Reply, Request, endpoints, not_found};
 use serde_json::Value;
+
+use crate::documented::assert_documented;
 
 /// A request to an endpoint.
 #[derive(Clone, Default)]
@@ -145,7 +147,7 @@ impl Ask {
         self
     }
 
-    /// Sends it as an adapter would.
+    /// Sends it as an adapter would. The reply must be one that the OpenAPI document describes.
     pub fn send(&self, gate: &Gate) -> Reply {
         let (mut found, mut of_path) = (None, None);
         for endpoint in endpoints(gate) {
@@ -159,14 +161,21 @@ impl Ask {
         let Some((endpoint, parameter)) = found else {
             return of_path.map_or_else(|| not_found(gate), |endpoint| endpoint.method_not_allowed(gate));
         };
-        if endpoint.max_body > 0 && self.body.len() > endpoint.max_body {
-            return endpoint.payload_too_large(gate);
-        }
+        let reply = if endpoint.max_body > 0 && self.body.len() > endpoint.max_body {
+            endpoint.payload_too_large(gate)
+        } else {
+            self.call(gate, &endpoint, parameter.as_deref())
+        };
+        assert_documented(gate, endpoint.method, endpoint.path, &reply);
+        reply
+    }
+
+    fn call(&self, gate: &Gate, endpoint: &Endpoint, parameter: Option<&str>) -> Reply {
         let idempotency_keys: Vec<&[u8]> = self.idempotency_keys.iter().map(Vec::as_slice).collect();
         self.fields.head(|head| {
             let request = Request {
                 head: *head,
-                parameter: parameter.as_deref(),
+                parameter,
                 content_type: self.content_type.as_deref().map(str::as_bytes),
                 idempotency_key: &idempotency_keys,
                 body: &self.body,

@@ -153,3 +153,12 @@ fn s5_a_store_that_does_not_answer_is_an_opaque_503_and_no_half_sandbox() {
     house.store.recover();
     assert_eq!(open(&house.gate, &body()).status, 201);
 }
+
+#[test]
+fn an_industry_has_at_most_100_characters_in_any_script() {
+    let house = House::new();
+    let with = |industry: String| open(&house.gate, &object!({"name": "x", "developer_id": "x", "industry": industry}));
+    assert_refused(&with("ß".repeat(101)), 400, "invalid_request", None);
+    assert_refused(&with(String::new()), 400, "invalid_request", None);
+    assert_eq!(with("ß".repeat(100)).status, 201);
+}

@@ -65,7 +65,7 @@ impl<'a> Opening<'a> {
         let Ok(id) = DeveloperId::parse(&order.developer_id) else {
             return invalid("`developer_id` has 1 to 128 characters of `0-9A-Za-z._~-` and is not `.` or `..`.");
         };
-        let short = |text: &str| !text.is_empty() && text.len() <= 100 && !text.chars().any(char::is_control);
+        let short = |text: &str| (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         let SandboxPreferences { currency, timezone, locale } = &order.preferences;
         if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
             return invalid("`currency` is a code of three capital letters (ISO 4217), such as `USD`.");

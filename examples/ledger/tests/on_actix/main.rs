@@ -10,6 +10,8 @@
 mod bootstrap;
 #[path = "../contract.rs"]
 mod contract;
+#[path = "../openapi.rs"]
+mod openapi;
 #[path = "../readme.rs"]
 mod readme;
 #[path = "../session.rs"]
