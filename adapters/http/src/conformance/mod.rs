@@ -50,6 +50,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("entities", include_str!("../../contract/entities.json")),
     ("exchange", include_str!("../../contract/exchange.json")),
     ("keys", include_str!("../../contract/keys.json")),
+    ("oauth", include_str!("../../contract/oauth.json")),
     ("paths", include_str!("../../contract/paths.json")),
     ("sandbox", include_str!("../../contract/sandbox.json")),
     ("self_service", include_str!("../../contract/self_service.json")),
@@ -77,7 +78,7 @@ mod tests {
         }
         let h = (1..=19).filter(|row| *row != 17).map(|row| format!("H{row}"));
         let k = [1, 2, 3, 4, 5, 6, 9, 10, 12, 14].iter().map(|row| format!("K{row}"));
-        let e = (0..=21).map(|row| format!("E{row}"));
+        let e = (0..=22).map(|row| format!("E{row}"));
         let missing: Vec<String> = h.chain(k).chain(e).filter(|row| !rows.contains(row)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

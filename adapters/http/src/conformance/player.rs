@@ -75,7 +75,7 @@ async fn play_one(
 ) -> Result<(), String> {
     let request = exchange.request()?;
     let answer = send(request.clone()).await?;
-    let checked = check(exchange, &request, &answer, file.errors, &secrets(places));
+    let checked = check(exchange, &request, &answer, file.errors.at(&request.target), &secrets(places));
     let same = exchange.same.as_ref().map_or(Ok(()), |same| sames.check(same, &exchange.name, &answer));
     for (place, pointer) in &exchange.keep {
         let kept = answer.json().pointer(pointer).cloned();

@@ -35,6 +35,13 @@ pub(super) enum Errors {
     Oauth,
 }
 
+impl Errors {
+    /// The shape at `target`: the `/v1` paths have problem details whatever the file is about.
+    pub(super) fn at(self, target: &str) -> Self {
+        if target.starts_with("/v1/") { Self::Problem } else { self }
+    }
+}
+
 /// An exchange with its places filled.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

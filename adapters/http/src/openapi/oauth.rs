@@ -130,7 +130,7 @@ fn token_exchange() -> ObjectBuilder {
         "A developer's token, for one that reaches no more (RFC 8693). It needs no client.",
         [
             always("grant_type", one_of("The grant (RFC 8693 §2.1).", [grant])),
-            always("subject_token", password("A developer's access token.")),
+            always("subject_token", password("A developer's access token.").min_length(Some(1))),
             always("subject_token_type", one_of("What it is.", [kind])),
             maybe("requested_token_type", one_of("What is wanted.", [kind])),
         ],
@@ -155,7 +155,7 @@ fn token_of_client() -> ObjectBuilder {
     let hint = string("What it is thought to be; it is not needed.");
     with_client(object(
         "A token, and who asks.",
-        [always("token", password("The token.")), maybe("token_type_hint", hint)],
+        [always("token", password("The token.").min_length(Some(1))), maybe("token_type_hint", hint)],
     ))
 }
 
