@@ -7,6 +7,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, web};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -45,7 +47,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let gate = Gate::new(mindful.clone());
     let unguarded: Router =
         Router::new().route("/", get(|State(_): State<Gate>| async { "pong" })).with_state(gate.clone());
-    let guarded: Router = Router::new().route("/", get(|_: AnyPrincipal| async { "pong" })).with_state(gate);
+    let guarded: Router = Router::new().route("/", get(|_: AnyPrincipal| async { "pong" })).with_state(gate.clone());
+
+    // A route that asks for the gate alone, so that finding it is no part of the difference.
+    let on_actix = latchbook::actix::configure(&gate);
+    let on_actix = App::new()
+        .configure(on_actix)
+        .route("/open", web::get().to(async |_: web::Data<Gate>| "pong"))
+        .route("/guarded", web::get().to(async |_: latchbook::actix::AnyPrincipal| "pong"));
+    let on_actix = block_on(init_service(on_actix));
 
     let verify = |authority: &Authority, token: &str| {
         let presented = Presented { token: token.as_bytes(), source: Source::UNKNOWN };
@@ -58,7 +68,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let answer = request.map(|request| block_on(router.clone().oneshot(request)));
         black_box(matches!(answer, Ok(Ok(answer)) if answer.status() == 200))
     };
+    let call_actix = |path: &str| {
+        let request = TestRequest::with_uri(path).insert_header(("authorization", field.as_str())).to_request();
+        black_box(block_on(call_service(&on_actix, request)).status() == 200)
+    };
     assert!(call(&unguarded) && call(&guarded), "both routes answer");
+    assert!(call_actix("/open") && call_actix("/guarded"), "and both on actix");
 
     let mut cases = [
         case("bare ring Ed25519 verification", 200, || _ = black_box(bare.verify(&message, &signature))),
@@ -66,6 +81,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         case("a token seen before", 20_000, || _ = verify(&mindful, &seen)),
         case("open route, in process", 5_000, || _ = call(&unguarded)),
         case("guarded route, in process", 5_000, || _ = call(&guarded)),
+        case("open route on actix, in process", 5_000, || _ = call_actix("/open")),
+        case("guarded route on actix, in process", 5_000, || _ = call_actix("/guarded")),
     ];
     let word = std::env::args().nth(1).unwrap_or_default();
     for _ in 0..ROUNDS {
@@ -87,9 +104,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, median) in &medians {
         println!("{name:<34} {median:>10.0} ns");
     }
-    if let [(_, bare), (_, first), _, (_, open), (_, guarded)] = medians.as_slice() {
+    if let [(_, bare), (_, first), _, (_, open), (_, guarded), (_, open_actix), (_, guarded_actix)] = medians.as_slice()
+    {
         println!("first seen over bare verification  {:>10.3} x", first / bare);
         println!("guarded over unguarded route       {:>10.0} ns more", guarded - open);
+        println!("the same on actix                  {:>10.0} ns more", guarded_actix - open_actix);
     }
     Ok(())
 }
