@@ -12,7 +12,7 @@ use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
 use crate::clock::Sleep;
 use crate::key_store::News;
-use crate::model::{AuditAction, AuditActor, ChainId, Source};
+use crate::model::{AuditAction, AuditActor, ChainId, ChangeSet, Source};
 use crate::moving::{self, Progress};
 
 /// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
@@ -132,39 +132,45 @@ impl Inner {
     }
 
     async fn write_usage(&self) -> Result<(), Refusal> {
-        self.write_unanswered().await?;
-        if self.secrets.is_none() {
-            return Ok(());
-        }
-        let mut set = self.new_set()?;
-        set.merge = self.usage.drain(set.at);
-        if set.merge.is_empty() {
-            return Ok(());
-        }
-        self.unanswered.push(set);
-        self.write_unanswered().await
+        self.write_counts(|set| {
+            set.merge = self.usage.drain(set.at);
+            Ok(())
+        })
+        .await
     }
 
     async fn write_refusals(&self) -> Result<(), Refusal> {
+        self.write_counts(|set| {
+            for ((environment, reason), count) in self.refused.drain() {
+                self.audit(
+                    set,
+                    Event {
+                        chain: ChainId::System(environment),
+                        actor: AuditActor::Upkeep,
+                        source: Source::UNKNOWN,
+                        action: AuditAction::ExchangesRefused,
+                        subject: reason,
+                        details: &[("count", &count.to_string())],
+                    },
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Writes the counts that `gather` takes out of memory into a set, after those that are on their way.
+    async fn write_counts(
+        &self,
+        gather: impl FnOnce(&mut ChangeSet) -> Result<(), Refusal> + Send,
+    ) -> Result<(), Refusal> {
         self.write_unanswered().await?;
         if self.secrets.is_none() {
             return Ok(());
         }
         let mut set = self.new_set()?;
-        for ((environment, reason), count) in self.refused.drain() {
-            self.audit(
-                &mut set,
-                Event {
-                    chain: ChainId::System(environment),
-                    actor: AuditActor::Upkeep,
-                    source: Source::UNKNOWN,
-                    action: AuditAction::ExchangesRefused,
-                    subject: reason,
-                    details: &[("count", &count.to_string())],
-                },
-            )?;
-        }
-        if set.audit.is_empty() {
+        gather(&mut set)?;
+        if set.merge.is_empty() && set.audit.is_empty() {
             return Ok(());
         }
         self.unanswered.push(set);
