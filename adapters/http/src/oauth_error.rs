@@ -91,11 +91,7 @@ fn to_rejection(rejection: &Rejection, shown: Shows) -> Answer {
         | Rejection::EntityMismatch
         | Rejection::EntityForbidden => Answer::invalid_target(),
 
-        Rejection::Conflict => {
-            let mut answer = Answer::new(503, "temporarily_unavailable", "The service cannot answer right now.");
-            answer.retry_after = Some(RETRY_AFTER_CONFLICT);
-            answer
-        }
+        Rejection::Conflict => Answer::unavailable(RETRY_AFTER_CONFLICT),
 
         Rejection::InsufficientScope { .. }
         | Rejection::InvalidScope

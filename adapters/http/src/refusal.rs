@@ -141,8 +141,13 @@ impl Answer {
         if let Fault::Internal(_) = fault {
             return Self::internal_error();
         }
+        Self::unavailable(RETRY_AFTER_FAULT)
+    }
+
+    /// 503, worth another try after so many seconds.
+    pub(crate) fn unavailable(retry_after: u64) -> Self {
         let mut answer = Self::new(503, "temporarily_unavailable", "The service cannot answer right now.");
-        answer.retry_after = Some(RETRY_AFTER_FAULT);
+        answer.retry_after = Some(retry_after);
         answer
     }
 
