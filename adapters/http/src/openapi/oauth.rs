@@ -8,7 +8,10 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, RefOr, Required, Response, ResponseBuilder};
 
 use super::answers::{key_id, password};
-use super::words::{ID, SCOPE, always, answer_field, count, flag, list, maybe, object, one_of, shared, string};
+use super::words::{
+    ID, SCOPE, allow, always, answer_field, count, flag, list, maybe, not_kept, object, one_of, retry_after, shared,
+    string,
+};
 
 /// The name of the security scheme of clients: the developer's id and an API key, by HTTP Basic.
 pub(super) const BASIC: &str = "clientBasic";
@@ -88,10 +91,8 @@ fn refused(status: &str, description: &str) -> Response {
     let response = ResponseBuilder::from(answer(description, "OAuthError"));
     match status {
         "401" => response.header("WWW-Authenticate", answer_field(string("The challenge (RFC 7617)."))),
-        "405" => response.header("Allow", answer_field(string("The methods that the path has (RFC 9110 §10.2.1)."))),
-        "429" | "503" => {
-            response.header("Retry-After", answer_field(count("Whole seconds until it is worth trying again.", 0)))
-        }
+        "405" => response.header("Allow", allow()),
+        "429" | "503" => response.header("Retry-After", retry_after()),
         _ => response,
     }
     .build()
@@ -101,10 +102,6 @@ fn answer(description: &str, schema: &str) -> Response {
     let content = ContentBuilder::new().schema(Some(shared(schema))).build();
     let response = ResponseBuilder::new().description(description).content("application/json", content);
     response.header("Cache-Control", not_kept()).build()
-}
-
-fn not_kept() -> utoipa::openapi::header::Header {
-    answer_field(one_of("No cache may keep it.", ["no-store"]))
 }
 
 /// What shows the client, where HTTP Basic does not.

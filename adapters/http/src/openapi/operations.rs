@@ -3,14 +3,14 @@
 use latchbook_core::model::{AuditRead, KeysManage, SandboxManage};
 use serde_json::json;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter};
-use utoipa::openapi::schema::ObjectBuilder;
-use utoipa::openapi::{ContentBuilder, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
 
 use super::answers::key_id;
 use super::guard::Guard;
 use super::oauth;
 use super::refusals::Refused;
-use super::words::{answer_field, count, day, field, json_body, number, one_of, query, segment, shared, string};
+use super::words::{count, day, field, json_body, kept, not_kept, number, one_of, query, segment, shared, string};
 use crate::endpoints::{Endpoint, Route};
 use crate::{Gate, Group, SandboxAccess};
 
@@ -71,7 +71,11 @@ pub(super) fn of(endpoint: &Endpoint, gate: &Gate) -> Operation {
             .parameter(query("to", day("The last day, included; today where it is left out.")))
             .answers("200", "Counts per key and day.", "Usage")
             .guarded(Guard::scoped::<AuditRead>()),
-        Route::OpenApi => Described::new("openApi", "This document").answers_document(),
+        Route::OpenApi => Described::new("openApi", "This document").answers_kept(
+            "The document (OpenAPI 3.1).",
+            "application/json",
+            ObjectBuilder::new(),
+        ),
     };
     described.finish(endpoint)
 }
@@ -121,26 +125,14 @@ fn open_sandbox(gate: &Gate) -> Described {
 }
 
 fn key_set(id: &'static str, summary: &'static str) -> Described {
-    let mut described = Described::new(id, summary);
-    let content = ContentBuilder::new().schema(Some(shared("JwkSet"))).build();
-    let response = ResponseBuilder::new()
-        .description("The key set.")
-        .content("application/jwk-set+json", content)
-        .header("Cache-Control", answer_field(string("How long it may be kept.")));
-    described.operation = described.operation.response("200", response);
-    described
+    Described::new(id, summary).answers_kept("The key set.", "application/jwk-set+json", shared("JwkSet"))
 }
 
 fn metadata(gate: &Gate) -> Described {
     let environments = gate.authority().environments();
     let name = one_of("The environment's name.", environments.iter().map(|name| name.as_str()));
-    let content = ContentBuilder::new().schema(Some(shared("ServerMetadata"))).build();
-    let response = ResponseBuilder::new()
-        .description("The metadata.")
-        .content("application/json", content)
-        .header("Cache-Control", answer_field(string("How long it may be kept.")));
-    let mut described = Described::new("serverMetadata", "Where OAuth clients find what in one environment");
-    described.operation = described.operation.response("200", response);
+    let described = Described::new("serverMetadata", "Where OAuth clients find what in one environment");
+    let described = described.answers_kept("The metadata.", "application/json", shared("ServerMetadata"));
     described.parameter(segment("environment", name)).refused(Refused::NotFound)
 }
 
@@ -183,23 +175,24 @@ impl Described {
     /// An answer of the shared schema `schema`, for nobody's cache.
     fn answers(self, status: &str, description: &str, schema: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(shared(schema))).build();
-        let response = not_kept(ResponseBuilder::new().description(description).content("application/json", content));
+        let response = ResponseBuilder::new()
+            .description(description)
+            .content("application/json", content)
+            .header("Cache-Control", not_kept());
         Self { operation: self.operation.response(status, response), ..self }
     }
 
     /// 204.
     fn answers_nothing(self, description: &str) -> Self {
-        let response = not_kept(ResponseBuilder::new().description(description));
+        let response = ResponseBuilder::new().description(description).header("Cache-Control", not_kept());
         Self { operation: self.operation.response("204", response), ..self }
     }
 
-    fn answers_document(self) -> Self {
-        let content = ContentBuilder::new().schema(Some(ObjectBuilder::new())).build();
-        let response = ResponseBuilder::new()
-            .description("The document (OpenAPI 3.1).")
-            .content("application/json", content)
-            .header("Cache-Control", answer_field(string("How long it may be kept.")));
-        Self { operation: self.operation.response("200", response), ..self }
+    /// 200 with what caches may keep.
+    fn answers_kept(self, description: &str, media_type: &str, schema: impl Into<RefOr<Schema>>) -> Self {
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = ResponseBuilder::new().description(description).content(media_type, content);
+        Self { operation: self.operation.response("200", response.header("Cache-Control", kept())), ..self }
     }
 
     fn refused(self, refused: Refused) -> Self {
@@ -219,10 +212,6 @@ impl Described {
         }
         operation
     }
-}
-
-fn not_kept(response: ResponseBuilder) -> ResponseBuilder {
-    response.header("Cache-Control", answer_field(one_of("No cache may keep it.", ["no-store"])))
 }
 
 /// The tag of a group's operations.

@@ -4,7 +4,7 @@ use serde_json::json;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use super::words::{always, answer_field, count, maybe, object, one_of, shared, string};
+use super::words::{allow, always, answer_field, count, maybe, not_kept, object, one_of, retry_after, shared, string};
 use crate::problem;
 
 /// The schema that every refusal has.
@@ -169,7 +169,7 @@ impl Refused {
         let response = ResponseBuilder::new()
             .description(description)
             .content(problem::CONTENT_TYPE, content)
-            .header("Cache-Control", answer_field(one_of("No cache may keep it.", ["no-store"])));
+            .header("Cache-Control", not_kept());
         let response = match self {
             Self::InvalidRequest | Self::InvalidEntityRequest => response.header(
                 "WWW-Authenticate",
@@ -182,12 +182,8 @@ impl Refused {
                 "WWW-Authenticate",
                 answer_field(string("The challenge: an API key is asked for, in the body.")),
             ),
-            Self::MethodNotAllowed => {
-                response.header("Allow", answer_field(string("The methods that the path has (RFC 9110 §10.2.1).")))
-            }
-            Self::RateLimited | Self::Unavailable => {
-                response.header("Retry-After", answer_field(count("Whole seconds until it is worth trying again.", 0)))
-            }
+            Self::MethodNotAllowed => response.header("Allow", allow()),
+            Self::RateLimited | Self::Unavailable => response.header("Retry-After", retry_after()),
             _ => response,
         };
         response.build()

@@ -139,6 +139,26 @@ pub(super) fn answer_field(schema: ObjectBuilder) -> Header {
     header
 }
 
+/// `Cache-Control` of an answer for nobody's cache.
+pub(super) fn not_kept() -> Header {
+    answer_field(one_of("No cache may keep it.", ["no-store"]))
+}
+
+/// `Cache-Control` of an answer that caches may keep.
+pub(super) fn kept() -> Header {
+    answer_field(string("How long it may be kept."))
+}
+
+/// `Retry-After`.
+pub(super) fn retry_after() -> Header {
+    answer_field(count("Whole seconds until it is worth trying again.", 0))
+}
+
+/// `Allow`.
+pub(super) fn allow() -> Header {
+    answer_field(string("The methods that the path has (RFC 9110 §10.2.1)."))
+}
+
 fn typed(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(kind)
 }
