@@ -23,7 +23,7 @@ use support::encode;
 
 const ISSUER: &str = "https://a.test/live";
 
-fn claims() -> AccessClaims {
+fn claims() -> AccessClaims<'static> {
     AccessClaims {
         issuer: ISSUER.into(),
         audience: ISSUER.into(),

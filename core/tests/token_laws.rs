@@ -26,8 +26,9 @@ static ISSUERS: LazyLock<[JwtIssuer; 2]> = LazyLock::new(|| {
     })
 });
 
-fn verify(issuer: &JwtIssuer, token: &str) -> Result<SignedClaims, Rejection> {
-    issuer.verify(&CompactToken::parse(token)?)
+fn verify(issuer: &JwtIssuer, token: &str) -> Result<SignedClaims<'static>, Rejection> {
+    let token = CompactToken::parse(token)?;
+    issuer.verify(&token).map(SignedClaims::into_owned)
 }
 
 fn developer() -> impl Strategy<Value = DeveloperId> {
@@ -57,16 +58,16 @@ fn scopes() -> impl Strategy<Value = ScopeSet> {
         .prop_map(|tokens| tokens.iter().map(|token| ScopeToken::parse(token).unwrap()).collect())
 }
 
-fn claims() -> impl Strategy<Value = AccessClaims> {
+fn claims() -> impl Strategy<Value = AccessClaims<'static>> {
     let delegation = (developer(), key()).prop_map(|(developer, key)| Delegation { developer, key });
     let texts = ("\\PC{0,40}", any::<String>(), any::<String>());
     let who = (key(), token(), developer(), option::of("[0-9A-Za-z_~-]{1,40}"), "[0-9a-z]{1,16}");
     let when = (instant(), instant(), instant(), any::<u64>(), any::<u64>());
     let rest = (scopes(), vec(range(), 0..=16), option::of(delegation), option::of(token()));
     (texts, who, when, rest).prop_map(|(texts, who, when, rest)| AccessClaims {
-        issuer: texts.0,
-        audience: texts.1,
-        subject: texts.2,
+        issuer: texts.0.into(),
+        audience: texts.1.into(),
+        subject: texts.2.into(),
         key: who.0,
         token: who.1,
         developer: who.2,

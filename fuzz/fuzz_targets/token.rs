@@ -46,7 +46,7 @@ fn read(token: &CompactToken<'_>) {
 }
 
 /// As if the token came to the environment that it names, at each instant that it names.
-fn check(claims: AccessClaims) {
+fn check(claims: AccessClaims<'_>) {
     let (issuer, audience) = (claims.issuer.clone(), claims.audience.clone());
     let instants = [UnixTime::EPOCH, claims.not_before, claims.issued_at, claims.expires_at, UnixTime::MAX];
     let ends = claims.expires_at;

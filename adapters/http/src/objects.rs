@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use latchbook_core::authority::KeyView;
 use latchbook_core::check::key_hint;
-use latchbook_core::model::{ApiKey, AuditActor, AuditEvent, AuditOutcome, ScopeToken, UnixTime, UsageRow};
+use latchbook_core::model::{ApiKey, AuditActor, AuditEvent, AuditOutcome, UnixTime, UsageRow};
 use serde::Serialize;
 
 use crate::instant;
@@ -43,7 +43,7 @@ impl<'a> KeyObject<'a> {
             id: key.id.as_str(),
             name: &key.name,
             environment: key.developer.environment.as_str(),
-            scopes: key.grant.tokens().iter().map(ScopeToken::as_str).collect(),
+            scopes: key.grant.tokens().iter().collect(),
             hint: key_hint(key),
             created_at: instant::print(key.created_at),
             expires_at: key.expires_at.map(instant::print),

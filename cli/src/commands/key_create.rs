@@ -61,8 +61,11 @@ fn check_scopes(desk: &Desk, scopes: &ScopeSet) -> Result<(), Failure> {
     if scopes.is_empty() {
         return Err(Failure::usage("--scopes names no scope; a key needs at least one"));
     }
-    let is_known = |token| desk.authority.scopes().grant(std::iter::once(token).collect()).is_ok();
-    match scopes.iter().find(|token| !is_known((*token).clone())) {
+    let is_known = |token: &str| {
+        let alone = scopes.filtered(|other| *other == token);
+        desk.authority.scopes().grant(alone).is_ok()
+    };
+    match scopes.iter().find(|token| !is_known(token)) {
         None => Ok(()),
         Some(unknown) => Err(Failure::refused(format!(
             "the scope `{unknown}` is none of latchbook's own, nor named in --host-scopes or LATCHBOOK_SCOPES; \

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::token_cache::Seen;
+use super::token_cache::{AtHand, Place, Seen};
 use super::usage::count;
 use super::{Authority, EntityContext, Inner, Principal, Refusal};
-use crate::check::{EntityRule, Expected, TokenUse, VerifiedToken, check_entity, check_identity, check_use};
+use crate::check::{
+    EntityRule, Expected, Revocations, TokenUse, VerifiedToken, check_entity, check_identity, check_use,
+};
 use crate::entity_scope::Reach;
 use crate::jose::CompactToken;
 use crate::model::{EntityId, EntityRef, EnvironmentName, Rejection, SignedClaims, Source, UnixTime};
@@ -68,59 +70,94 @@ impl Authority {
 
 impl Inner {
     fn admit(&self, presented: &Presented<'_>) -> Result<Principal, Rejection> {
-        let seen = self.recognise(presented)?;
-        seen.usage.count_request();
+        let (now, place) = (self.now(), self.cache.place(presented.token));
+        if let Some(seen) = self.at_hand(presented, place, now)? {
+            return Ok(Principal::new(seen));
+        }
+        let seen = self.first_seen(presented, place, now)?;
+        seen.usage.count_requests(1);
         Ok(Principal::new(seen))
+    }
+
+    /// A token that was seen before: by this processor lately, where nothing is written that another reads, or by any.
+    fn at_hand(&self, presented: &Presented<'_>, place: Place, now: UnixTime) -> Result<Option<Arc<Seen>>, Rejection> {
+        let serial = self.issuers.serial();
+        let mut at_hand = self.cache.at_hand();
+        let AtHand { tokens, revocations, recognised } = &mut *at_hand;
+        let revocations = self.feed.follow(revocations);
+        let check = |seen: &Seen| self.check_use(&seen.token, presented.source, now, revocations);
+        let seen = match tokens.find(place, presented.token, serial, check) {
+            Some(found) => found?,
+            None => {
+                let Some(found) = self.cache.find(place, presented.token, serial, check) else { return Ok(None) };
+                let seen = found?;
+                seen.usage.count_requests(1);
+                tokens.offer(place, &seen);
+                seen
+            }
+        };
+        *recognised += 1;
+        Ok(Some(seen))
     }
 
     /// What a token that may be used now has proved, whether it was seen before or not.
     pub(super) fn recognise(&self, presented: &Presented<'_>) -> Result<Arc<Seen>, Rejection> {
-        let now = self.now();
-        let serial = self.issuers.serial();
-        if let Some(seen) = self.cache.get(presented.token, serial) {
-            let usable = self.check_use(&seen.token, presented.source, now);
-            if usable == Err(Rejection::Expired) {
-                self.cache.remove(presented.token);
-            }
-            usable?;
-            count(&self.usage.recognised);
-            return Ok(seen);
+        let (now, place) = (self.now(), self.cache.place(presented.token));
+        let check = |seen: &Seen| self.check_use(&seen.token, presented.source, now, &self.feed.revocations());
+        match self.cache.find(place, presented.token, self.issuers.serial(), check) {
+            Some(found) => found.inspect(|_| count(&self.usage.recognised)),
+            None => self.first_seen(presented, place, now),
         }
-        let token = self.verify(presented.token, now)?;
-        self.check_use(&token, presented.source, now)?;
+    }
+
+    fn first_seen(&self, presented: &Presented<'_>, place: Place, now: UnixTime) -> Result<Arc<Seen>, Rejection> {
+        // Read before the keys are: a token that was verified by older ones must not pass for one of newer ones.
+        let serial = self.issuers.serial();
+        let mut token = self.verify(presented.token, now)?;
+        self.check_use(&token, presented.source, now, &self.feed.revocations())?;
         let usage = self.usage.cell(token.developer(), token.key());
-        let seen = Arc::new(Seen { token, issuers: serial, usage });
-        self.cache.insert(presented.token, Arc::clone(&seen));
+        usage.share_holder(&mut token);
+        let seen = Arc::new(Seen::new(presented.token, token, serial, usage));
+        self.cache.insert(place, Arc::clone(&seen));
         count(&self.usage.verified);
         Ok(seen)
     }
 
     /// Signature and identity: what does not change while the signing keys stay the same.
     fn verify(&self, token: &[u8], now: UnixTime) -> Result<VerifiedToken, Rejection> {
-        let (environment, signed) = self.signed(token, now)?;
+        let token = CompactToken::parse(token)?;
+        let (environment, signed) = self.signed(&token, now)?;
         self.identify(environment, signed)
     }
 
     /// What was signed, and for which environment.
-    pub(super) fn signed(&self, token: &[u8], now: UnixTime) -> Result<(EnvironmentName, SignedClaims), Rejection> {
-        let compact = CompactToken::parse(token)?;
+    pub(super) fn signed<'t>(
+        &self,
+        token: &'t CompactToken<'_>,
+        now: UnixTime,
+    ) -> Result<(EnvironmentName, SignedClaims<'t>), Rejection> {
         let issuers = self.issuers.current();
-        let (environment, issuer) = issuers.of_key(compact.key_id(), now).ok_or(Rejection::UnknownSigningKey)?;
-        Ok((environment, issuer.verify(&compact)?))
+        let (environment, issuer) = issuers.of_key(token.key_id(), now).ok_or(Rejection::UnknownSigningKey)?;
+        Ok((environment, issuer.verify(token)?))
     }
 
     pub(super) fn identify(
         &self,
         environment: EnvironmentName,
-        signed: SignedClaims,
+        signed: SignedClaims<'_>,
     ) -> Result<VerifiedToken, Rejection> {
         let config = self.environment(environment).ok_or(Rejection::UnknownSigningKey)?;
         check_identity(signed, &Expected { issuer: &config.issuer, audience: &config.audience, environment })
     }
 
-    fn check_use(&self, token: &VerifiedToken, source: Source, now: UnixTime) -> Result<(), Rejection> {
-        let revocations = self.feed.revocations();
-        check_use(token, &TokenUse { now, policy: &self.config.policy, source, revocations: &revocations })
+    fn check_use(
+        &self,
+        token: &VerifiedToken,
+        source: Source,
+        now: UnixTime,
+        revocations: &Revocations,
+    ) -> Result<(), Rejection> {
+        check_use(token, &TokenUse { now, policy: &self.config.policy, source, revocations })
     }
 
     /// Whether the entity's developer reaches it.

@@ -136,7 +136,7 @@ impl Inner {
             Err(error) => return Err(error.into()),
         }
         // In force here before the caller hears that it is done.
-        let changed = entries.iter().fold(false, |changed, entry| self.apply(entry) | changed);
+        let changed = self.apply(entries);
         if changed {
             self.outdate_issuers();
         }

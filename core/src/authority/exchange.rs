@@ -89,12 +89,12 @@ impl Inner {
     }
 
     /// Makes and signs a token for a right key. It counts once `set` is committed, which relies on the signing key.
-    pub(super) async fn mint(
-        &self,
+    pub(super) async fn mint<'a>(
+        &'a self,
         set: &mut ChangeSet,
         key: &VerifiedKey,
         request: &TokenRequest,
-    ) -> Result<(Issued, AccessClaims), Refusal> {
+    ) -> Result<(Issued, AccessClaims<'a>), Refusal> {
         let allowed = key.key().grant.spelled_out(&self.config.registry);
         let environment = key.developer().reference.environment;
         self.sign(set, environment, &allowed, |minting| check_exchange(key, request, minting)).await
@@ -102,13 +102,13 @@ impl Inner {
 
     /// Makes and signs the token that `check` allows. It counts once `set` is committed, which relies on the signing
     /// key. `allowed` are the scopes of what it is made from.
-    pub(super) async fn sign(
-        &self,
+    pub(super) async fn sign<'a>(
+        &'a self,
         set: &mut ChangeSet,
         environment: EnvironmentName,
         allowed: &ScopeSet,
-        check: impl FnOnce(&Minting<'_>) -> Result<AccessClaims, Rejection>,
-    ) -> Result<(Issued, AccessClaims), Refusal> {
+        check: impl FnOnce(&Minting<'a>) -> Result<AccessClaims<'a>, Rejection>,
+    ) -> Result<(Issued, AccessClaims<'a>), Refusal> {
         let now = set.at;
         let config = self.environment(environment).ok_or(Rejection::KeyEnvironment)?;
         let claims = check(&Minting {
@@ -145,7 +145,7 @@ impl Inner {
     pub(super) fn audit_issue(
         &self,
         set: &mut ChangeSet,
-        claims: &AccessClaims,
+        claims: &AccessClaims<'_>,
         subject_token: Option<TokenId>,
         source: Source,
     ) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! The change feed in memory: what was revoked, and how fresh that knowledge is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::now::Time;
@@ -15,12 +15,23 @@ const PAGE: usize = 1_000;
 /// What the feed said so far.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    revocations: RwLock<Revocations>,
+    revocations: RwLock<Arc<Revocations>>,
+    /// Goes up with each change of them, after it.
+    version: AtomicU64,
+    /// Held by whoever changes them.
+    changing: Mutex<()>,
     reading: RwLock<Reading>,
     /// How many commits of ours announced something, and may or may not have been done.
     doubts: AtomicU64,
     /// How many of them came before the latest reading.
     read_doubts: AtomicU64,
+}
+
+/// Revocations as somebody knows them.
+#[derive(Debug, Default)]
+pub(super) struct KnownRevocations {
+    version: u64,
+    revocations: Arc<Revocations>,
 }
 
 /// A commit that announces something, until its outcome is known. Dropped before that, also by a caller that no longer
@@ -36,13 +47,31 @@ struct Reading {
 }
 
 impl Feed {
-    pub(super) fn revocations(&self) -> RwLockReadGuard<'_, Revocations> {
-        // Applying an entry leaves the set whole, so a poisoned lock is still good.
-        self.revocations.read().unwrap_or_else(PoisonError::into_inner)
+    /// What was revoked, as it is now. It is replaced by the next change, not changed.
+    pub(super) fn revocations(&self) -> Arc<Revocations> {
+        Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn revocations_mut(&self) -> RwLockWriteGuard<'_, Revocations> {
-        self.revocations.write().unwrap_or_else(PoisonError::into_inner)
+    /// Brings `known` up to date. Where nothing changed, it reads one word and writes none.
+    pub(super) fn follow<'a>(&self, known: &'a mut KnownRevocations) -> &'a Revocations {
+        let latest = self.version.load(Ordering::Acquire);
+        if known.version != latest {
+            // What is read is of that version or later.
+            *known = KnownRevocations { version: latest, revocations: self.revocations() };
+        }
+        &known.revocations
+    }
+
+    /// Puts changed revocations in the place of those that readers have. Readers wait for the replacement alone.
+    pub(super) fn change_revocations(&self, change: impl FnOnce(&mut Revocations)) {
+        let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = Revocations::clone(&self.revocations());
+        change(&mut changed);
+        let changed = Arc::new(changed);
+        let former = std::mem::replace(&mut *self.revocations.write().unwrap_or_else(PoisonError::into_inner), changed);
+        self.version.fetch_add(1, Ordering::Release);
+        drop(changing);
+        drop(former);
     }
 
     /// How long ago the feed was read to its end, by the slower-minded of both clocks.
@@ -129,17 +158,21 @@ impl Inner {
         let doubts = self.feed.doubts.load(Ordering::Acquire);
         let mut position = self.feed.position();
         let mut signing_keys_changed = false;
+        let mut news = Vec::new();
         loop {
             let page = self.store.changes(position, PAGE).await?;
             self.time.raise_floor(page.pruned_at);
             // A reader before the pruned stretch has missed entries. Revocations among them have ended by themselves;
             // a changed signing key has not.
             signing_keys_changed |= position < page.pruned_to;
-            for entry in &page.entries {
-                signing_keys_changed |= self.apply(entry);
-                position = entry.position;
+            let last = page.entries.len() < PAGE;
+            position = page.entries.last().map_or(position, |entry| entry.position);
+            news.extend(page.entries);
+            // Many pages at once, since a change of the revocations copies some of them.
+            if last || news.len() >= 100 * PAGE {
+                signing_keys_changed |= self.apply(std::mem::take(&mut news));
             }
-            if page.entries.len() < PAGE {
+            if last {
                 position = position.max(page.pruned_to);
                 break;
             }
@@ -153,22 +186,27 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes one announcement in; whether it says that a signing key changed.
-    pub(super) fn apply(&self, entry: &FeedEntry) -> bool {
-        // Tokens up to a removal are dead by their `iat`, which another node may write with a clock that is ahead.
-        let ahead = match self.store.sharing() {
-            Sharing::Exclusive => 0,
-            Sharing::Shared => self.config.policy.leeway.as_seconds(),
-        };
-        let entry = FeedEntry { at: entry.at.plus(ahead), ..entry.clone() };
-        self.feed.revocations_mut().apply(&entry);
-        match &entry.announcement {
-            Announcement::EntityRemoved { .. } | Announcement::EpochRaised { .. } => self.reach.void(),
-            Announcement::SigningKeyChanged { .. } => return true,
-            Announcement::TokenRevoked { .. }
-            | Announcement::KeyRevoked { .. }
-            | Announcement::GenerationEnded { .. } => {}
+    /// Takes announcements in; whether one says that a signing key changed.
+    pub(super) fn apply(&self, mut entries: Vec<FeedEntry>) -> bool {
+        if entries.is_empty() {
+            return false;
         }
-        false
+        // Tokens up to a removal are dead by their `iat`, which another node may write with a clock that is ahead.
+        if self.store.sharing() == Sharing::Shared {
+            let ahead = self.config.policy.leeway.as_seconds();
+            entries.iter_mut().for_each(|entry| entry.at = entry.at.plus(ahead));
+        }
+        self.feed.change_revocations(|revocations| revocations.apply_all(&entries));
+        let mut signing_keys_changed = false;
+        for entry in entries {
+            match entry.announcement {
+                Announcement::EntityRemoved { .. } | Announcement::EpochRaised { .. } => self.reach.void(),
+                Announcement::SigningKeyChanged { .. } => signing_keys_changed = true,
+                Announcement::TokenRevoked { .. }
+                | Announcement::KeyRevoked { .. }
+                | Announcement::GenerationEnded { .. } => {}
+            }
+        }
+        signing_keys_changed
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Authority, Client, Inner, Refusal};
 use crate::check::{VerifiedToken, check_active};
+use crate::jose::CompactToken;
 use crate::model::{AccessClaims, Rejection};
 
 impl Authority {
@@ -11,10 +12,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`Refusal::Fault`] if revocations are not known well enough and could not be read.
-    pub async fn introspect(&self, client: &Client, token: &[u8]) -> Result<Option<AccessClaims>, Refusal> {
+    pub async fn introspect(&self, client: &Client, token: &[u8]) -> Result<Option<AccessClaims<'static>>, Refusal> {
         let inner = &self.inner;
         inner.fresh().await?;
-        inner.usage.cell(client.developer(), client.key()).count_request();
+        inner.usage.cell(client.developer(), client.key()).count_requests(1);
         match inner.active_claims(client, token) {
             Ok(claims) => Ok(Some(claims)),
             Err(rejection) => {
@@ -26,10 +27,11 @@ impl Authority {
 }
 
 impl Inner {
-    fn active_claims(&self, client: &Client, token: &[u8]) -> Result<AccessClaims, Rejection> {
+    fn active_claims(&self, client: &Client, token: &[u8]) -> Result<AccessClaims<'static>, Rejection> {
         let now = self.now();
-        let (environment, signed) = self.signed(token, now)?;
-        let claims = signed.claims.clone();
+        let token = CompactToken::parse(token)?;
+        let (environment, signed) = self.signed(&token, now)?;
+        let claims = signed.claims.clone().into_owned();
         let verified = own(client, self.identify(environment, signed)?)?;
         check_active(&verified, now, &self.config.policy, &self.feed.revocations())?;
         Ok(claims)
@@ -37,7 +39,8 @@ impl Inner {
 
     /// A token of the client's, by signature and identity alone.
     pub(super) fn own_token(&self, client: &Client, token: &[u8]) -> Result<VerifiedToken, Rejection> {
-        let (environment, signed) = self.signed(token, self.now())?;
+        let token = CompactToken::parse(token)?;
+        let (environment, signed) = self.signed(&token, self.now())?;
         own(client, self.identify(environment, signed)?)
     }
 }

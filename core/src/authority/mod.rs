@@ -14,6 +14,7 @@ mod find;
 mod introspect;
 mod issuers;
 mod keys;
+mod lanes;
 mod limits;
 mod now;
 mod open;
@@ -257,7 +258,8 @@ impl Authority {
     /// What was counted since the authority was built.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.inner.usage.statistics(self.inner.cache.len(), self.inner.feed.revocations().len())
+        let Inner { usage, cache, feed, .. } = &*self.inner;
+        usage.statistics(cache.recognised(), cache.len(), feed.revocations().len())
     }
 }
 

@@ -45,7 +45,7 @@ impl Revocation<'_> {
     pub async fn presented(&self, client: &Client, token: &[u8]) -> Result<(), Refusal> {
         let inner = self.inner;
         inner.fresh().await?;
-        inner.usage.cell(client.developer(), client.key()).count_request();
+        inner.usage.cell(client.developer(), client.key()).count_requests(1);
         let found = inner.own_token(client, token).and_then(|token| {
             let by = inner.feed.revocations().check(&token);
             by.map_or(Ok(token), |by| Err(Rejection::Revoked { by }))

@@ -82,12 +82,12 @@ impl Inner {
     }
 
     /// Makes the new token, which counts once `set` is committed: that relies on the records behind the subject token.
-    async fn narrow(
-        &self,
+    async fn narrow<'a>(
+        &'a self,
         set: &mut ChangeSet,
         subject: &Seen,
         exchange: &TokenExchange<'_>,
-    ) -> Result<(Issued, AccessClaims), Refusal> {
+    ) -> Result<(Issued, AccessClaims<'a>), Refusal> {
         let token = &subject.token;
         let developer = token.developer();
         let request = token_request(exchange.entity, exchange.scope, exchange.lifetime)?;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::change::{Event, Tries};
 use super::checkpoints::Which;
+use super::token_cache::Seen;
 use super::turnover::Observed;
 use super::{Authority, Inner, Refusal};
 use crate::clock::Sleep;
 use crate::key_store::News;
-use crate::model::{AuditAction, AuditActor, ChainId, ChangeSet, Source};
+use crate::model::{AuditAction, AuditActor, ChainId, ChangeSet, Source, UnixTime};
 use crate::moving::{self, Progress};
 
 /// Counts that were not written yet are lost in a crash: at most this much of them, and once more.
@@ -133,6 +134,7 @@ impl Inner {
 
     async fn write_usage(&self) -> Result<(), Refusal> {
         self.write_counts(|set| {
+            self.cache.settle(self.usable_tokens(set.at));
             set.merge = self.usage.drain(set.at);
             Ok(())
         })
@@ -188,11 +190,22 @@ impl Inner {
         Ok(())
     }
 
-    /// Forgets revocations of what is over. It stays over then, wherever the wall clock is set.
+    /// Which of the tokens that were verified may still be used at `now`, or later.
+    fn usable_tokens(&self, now: UnixTime) -> impl Fn(&Seen) -> bool + use<> {
+        let (serial, revocations) = (self.issuers.serial(), self.feed.revocations());
+        move |seen| {
+            let token = &seen.token;
+            seen.issuers == serial && now < token.expires_at() && revocations.check(token).is_none()
+        }
+    }
+
+    /// Forgets tokens and revocations of what is over. It stays over then, wherever the wall clock is set.
     fn forget_ended(&self) {
         if let Ok(now) = self.set_now() {
             self.time.raise_floor(now);
-            self.feed.revocations_mut().prune(now);
+            self.feed.change_revocations(|revocations| revocations.prune(now));
+            let usable = self.usable_tokens(now);
+            self.cache.retain(usable);
         }
     }
 

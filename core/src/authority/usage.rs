@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::check::{Holder, VerifiedToken};
 use crate::model::{
     DeveloperRef, EnvironmentName, KeyActivity, KeyId, Merge, Rejection, UnixTime, UsageCounts, UsageRow,
 };
@@ -32,11 +33,18 @@ pub struct Statistics {
 pub(super) struct UsageCell {
     requests: AtomicU64,
     exchanges: AtomicU64,
+    /// Of the key's latest token.
+    holder: Mutex<Option<Arc<Holder>>>,
 }
 
 impl UsageCell {
-    pub(super) fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    /// Lets tokens of the key that have the same holder share it.
+    pub(super) fn share_holder(&self, token: &mut VerifiedToken) {
+        token.share_holder(&mut self.holder.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn count_requests(&self, requests: u64) {
+        self.requests.fetch_add(requests, Ordering::Relaxed);
     }
 
     pub(super) fn count_exchange(&self) {
@@ -85,11 +93,12 @@ impl Usage {
         merges
     }
 
-    pub(super) fn statistics(&self, cached_tokens: usize, revocations: usize) -> Statistics {
+    /// What was counted here, where `recognised` tokens were recognised elsewhere.
+    pub(super) fn statistics(&self, recognised: u64, cached_tokens: usize, revocations: usize) -> Statistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
             verified: read(&self.verified),
-            recognised: read(&self.recognised),
+            recognised: recognised + read(&self.recognised),
             refused: read(&self.refused),
             issued: read(&self.issued),
             exchanges_refused: read(&self.exchanges_refused),

@@ -1,9 +1,7 @@
 //! What an access token may carry that a key is exchanged for.
 
 use super::api_key::VerifiedKey;
-use crate::model::{
-    AccessClaims, EntityId, Leeway, Lifetime, Rejection, ScopeRegistry, ScopeSet, ScopeToken, TokenId, UnixTime,
-};
+use crate::model::{AccessClaims, EntityId, Leeway, Lifetime, Rejection, ScopeRegistry, ScopeSet, TokenId, UnixTime};
 
 /// How long tokens live, and how far another machine's clock may run ahead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,11 +62,11 @@ pub struct Minting<'a> {
 /// - [`Rejection::InvalidScope`] for a scope that is malformed, empty, unknown or not the key's, or a management scope
 ///   for an entity token;
 /// - [`Rejection::KeyExpired`] if the key is over at [`Minting::now`].
-pub fn check_exchange(
+pub fn check_exchange<'m>(
     key: &VerifiedKey,
     request: &TokenRequest,
-    minting: &Minting<'_>,
-) -> Result<AccessClaims, Rejection> {
+    minting: &Minting<'m>,
+) -> Result<AccessClaims<'m>, Rejection> {
     let lifetime = lifetime(request.lifetime, minting.policy)?;
     let scopes = scopes(&key.key().grant.spelled_out(minting.registry), request, minting.registry)?;
     let now = minting.now;
@@ -80,9 +78,9 @@ pub fn check_exchange(
     let developer = &key.developer().reference;
     let subject = request.entity.as_ref().map_or(developer.id.as_str(), EntityId::as_str);
     Ok(AccessClaims {
-        issuer: minting.issuer.to_owned(),
-        audience: minting.audience.to_owned(),
-        subject: subject.to_owned(),
+        issuer: minting.issuer.into(),
+        audience: minting.audience.into(),
+        subject: subject.to_owned().into(),
         key: key.key().id,
         issued_at: now,
         not_before: now,
@@ -114,8 +112,8 @@ pub(super) fn lifetime(wanted: Option<u64>, policy: &TokenPolicy) -> Result<u64,
 
 /// What is given of `held`: all that the kind of token may carry, or the part of that which was asked for.
 pub(super) fn scopes(held: &ScopeSet, request: &TokenRequest, registry: &ScopeRegistry) -> Result<ScopeSet, Rejection> {
-    let may_carry = |token: &ScopeToken| request.entity.is_none() || !registry.is_management(token);
-    let held: ScopeSet = held.iter().filter(|token| may_carry(token)).cloned().collect();
+    let may_carry = |token: &&str| request.entity.is_none() || !registry.is_management(token);
+    let held = held.filtered(may_carry);
     let Some(text) = &request.scope else {
         return Ok(held);
     };
@@ -132,7 +130,7 @@ mod tests {
     use super::*;
     use crate::model::{ApiKey, KeyText, ScopeGrant};
 
-    fn exchange_at(now: UnixTime, key: &ApiKey, request: &TokenRequest) -> Result<AccessClaims, Rejection> {
+    fn exchange_at(now: UnixTime, key: &ApiKey, request: &TokenRequest) -> Result<AccessClaims<'static>, Rejection> {
         let (policy, registry) = (policy(), registry());
         let minting = Minting {
             issuer: ISSUER,
@@ -142,10 +140,10 @@ mod tests {
             policy: &policy,
             registry: &registry,
         };
-        check_exchange(&verified_key(key), request, &minting)
+        check_exchange(&verified_key(key), request, &minting).map(AccessClaims::into_owned)
     }
 
-    fn exchange(request: &TokenRequest) -> Result<AccessClaims, Rejection> {
+    fn exchange(request: &TokenRequest) -> Result<AccessClaims<'static>, Rejection> {
         exchange_at(NOW, &key(), request)
     }
 
@@ -160,8 +158,8 @@ mod tests {
     #[test]
     fn a_developer_token_says_what_its_key_says() {
         let claims = exchange(&TokenRequest::default()).unwrap();
-        assert_eq!((claims.issuer.as_str(), claims.audience.as_str()), (ISSUER, "ledger"));
-        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("dev", "dev"));
+        assert_eq!((&*claims.issuer, &*claims.audience), (ISSUER, "ledger"));
+        assert_eq!((&*claims.subject, claims.developer.as_str()), ("dev", "dev"));
         assert_eq!((claims.key, claims.token, claims.entity), (key().id, token_id('0'), None));
         assert_eq!((claims.issued_at, claims.not_before, claims.expires_at), (NOW, NOW, after(900)));
         assert_eq!((claims.generation, claims.epoch), (2, 3));
@@ -172,7 +170,7 @@ mod tests {
     #[test]
     fn an_entity_token_is_for_its_entity_and_carries_no_management_scope() {
         let claims = exchange(&entity_request(None)).unwrap();
-        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("acme", "dev"));
+        assert_eq!((&*claims.subject, claims.developer.as_str()), ("acme", "dev"));
         assert_eq!(claims.entity, Some(entity("acme")));
         assert_eq!(claims.scopes, set("ledger:read ledger:write"));
         assert_eq!(exchange(&entity_request(Some("ledger:read"))).unwrap().scopes, set("ledger:read"));

@@ -4,8 +4,7 @@ use ipnet::IpNet;
 
 use super::address;
 use crate::model::{
-    ApiKey, MAX_ALLOWED_IPS, Metadata, Rejection, ScopeGrant, ScopeRegistry, ScopeSet, ScopeToken, UnixTime,
-    checked_name,
+    ApiKey, MAX_ALLOWED_IPS, Metadata, Rejection, ScopeGrant, ScopeRegistry, ScopeSet, UnixTime, checked_name,
 };
 
 /// A key that someone wants to be made.
@@ -75,7 +74,13 @@ fn check_form(new: &NewKey, now: UnixTime) -> Result<(), Rejection> {
 }
 
 fn check_within(new: &NewKey, maker: &Maker<'_>, registry: &ScopeRegistry) -> Result<(), Rejection> {
-    if !new.scopes.iter().all(|token| maker_covers(maker, token, registry)) {
+    let covered = |token: &str| {
+        let alone = new.scopes.filtered(|other| *other == token);
+        let stands_for = ScopeGrant::new(alone).spelled_out(registry);
+        // The maker's key covers it, and the maker's own token carries every scope that it stands for.
+        maker.key.grant.covers(token) && stands_for.is_subset(maker.scopes)
+    };
+    if !new.scopes.iter().all(covered) {
         return Err(Rejection::InvalidScope);
     }
     let ranges = &maker.key.allowed_ips;
@@ -89,12 +94,6 @@ fn check_within(new: &NewKey, maker: &Maker<'_>, registry: &ScopeRegistry) -> Re
         return Err(Rejection::WiderThanMaker { what: "expiresAt" });
     }
     Ok(())
-}
-
-/// Whether the maker's key covers `token`, and the maker's own token carries every scope that `token` stands for.
-fn maker_covers(maker: &Maker<'_>, token: &ScopeToken, registry: &ScopeRegistry) -> bool {
-    let stands_for = ScopeGrant::new([token.clone()].into_iter().collect()).spelled_out(registry);
-    maker.key.grant.covers(token.as_str()) && stands_for.is_subset(maker.scopes)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod laws;
 #[cfg(test)]
 mod samples;
 
+pub(crate) use access_token::Holder;
 pub use access_token::{Expected, VerifiedToken, check_identity};
 pub use api_key::{PresentedKey, VerifiedKey, check_api_key};
 pub use chain::{AuditReport, ChainCheck, ChainProof, KeptCheckpoint};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use super::access_token::VerifiedToken;
 use crate::model::{
@@ -11,10 +12,22 @@ use crate::model::{
 
 /// Everything that was revoked and whose tokens could still be alive.
 ///
-/// Applying the same entries in any order, any of them more than once, gives the same state: each entry only ever adds
-/// to what is revoked, and prolongs how long that is remembered. Asking allocates nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Applying the same entries in any order, any of them more than once, revokes the same: each entry only ever adds
+/// to what is revoked, and prolongs how long that is remembered. Asking allocates nothing, and costs about the same for
+/// a million entries as for a few. Made to be copied for each change, so that readers go on with what they have: the
+/// older part is shared between copies, the recent part is small.
+#[derive(Clone, Debug, Default)]
 pub struct Revocations {
+    old: Arc<Layer>,
+    recent: Layer,
+}
+
+/// The recent part goes into the old one when it has grown to this many entries. A change copies the one, and sometimes
+/// the other: with a million entries, this keeps both alike.
+const RECENT: usize = 4_096;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Layer {
     tokens: HashMap<(EnvironmentName, TokenId), UnixTime>,
     keys: HashMap<(EnvironmentName, KeyId), UnixTime>,
     generations: HashMap<(EnvironmentName, KeyId, u64), UnixTime>,
@@ -38,34 +51,15 @@ struct Removal {
 impl Revocations {
     /// Takes in what `entry` announces. Changes of signing keys are no revocations of tokens, and are passed over.
     pub fn apply(&mut self, entry: &FeedEntry) {
-        let ends_at = entry.ends_at;
-        match &entry.announcement {
-            Announcement::TokenRevoked { environment, token } => {
-                join(&mut self.tokens, (*environment, *token), ends_at, |end| *end = ends_at.max(*end));
-            }
-            Announcement::KeyRevoked { environment, key } => {
-                join(&mut self.keys, (*environment, *key), ends_at, |end| *end = ends_at.max(*end));
-            }
-            Announcement::GenerationEnded { environment, key, generation } => {
-                let name = (*environment, *key, *generation);
-                join(&mut self.generations, name, ends_at, |end| *end = ends_at.max(*end));
-            }
-            Announcement::EpochRaised { developer, epoch } => {
-                let raised = Epoch { floor: *epoch, ends_at };
-                join(&mut self.epochs, developer.clone(), raised, |held| {
-                    held.floor = held.floor.max(raised.floor);
-                    held.ends_at = held.ends_at.max(raised.ends_at);
-                });
-            }
-            Announcement::EntityRemoved { entity } => {
-                let removal = Removal { at: entry.at, ends_at };
-                let of_developer = self.entities.entry(entity.developer.clone()).or_default();
-                join(of_developer, entity.id.clone(), removal, |held| {
-                    held.at = held.at.max(removal.at);
-                    held.ends_at = held.ends_at.max(removal.ends_at);
-                });
-            }
-            Announcement::SigningKeyChanged { .. } => {}
+        self.apply_all(std::slice::from_ref(entry));
+    }
+
+    /// Takes in what each of `entries` announces, as [`apply`](Self::apply) does.
+    pub fn apply_all(&mut self, entries: &[FeedEntry]) {
+        entries.iter().for_each(|entry| self.recent.apply(entry));
+        if self.recent.len() >= RECENT {
+            let recent = std::mem::take(&mut self.recent);
+            Arc::make_mut(&mut self.old).absorb(recent);
         }
     }
 
@@ -74,34 +68,114 @@ impl Revocations {
     pub fn check(&self, token: &VerifiedToken) -> Option<RevokedBy> {
         let environment = token.environment();
         let (key, generation) = (token.key(), token.generation());
-        let is_revoked = |id: TokenId| self.tokens.contains_key(&(environment, id));
+        let either = |holds: &dyn Fn(&Layer) -> bool| holds(&self.recent) || holds(&self.old);
+        let is_revoked = |id: TokenId| either(&|layer| layer.tokens.contains_key(&(environment, id)));
         if is_revoked(token.token()) || token.origin().is_some_and(is_revoked) {
             return Some(RevokedBy::Token);
         }
-        if self.keys.contains_key(&(environment, key)) {
+        if either(&|layer| layer.keys.contains_key(&(environment, key))) {
             return Some(RevokedBy::Key);
         }
-        if self.generations.contains_key(&(environment, key, generation)) {
+        if either(&|layer| layer.generations.contains_key(&(environment, key, generation))) {
             return Some(RevokedBy::Generation);
         }
         if token.epoch() < self.epoch_floor(token.developer()) {
             return Some(RevokedBy::Developer);
         }
-        let removal = token.entity().and_then(|entity| self.entities.get(token.developer())?.get(entity));
-        if removal.is_some_and(|removal| token.issued_at() <= removal.at) {
-            return Some(RevokedBy::Entity);
-        }
-        None
+        either(&|layer| layer.has_removed_entity_of(token)).then_some(RevokedBy::Entity)
     }
 
     /// The first epoch of `developer` whose tokens are still good; 0 where none was raised.
     #[must_use]
     pub fn epoch_floor(&self, developer: &DeveloperRef) -> u64 {
-        self.epochs.get(developer).map_or(0, |epoch| epoch.floor)
+        let floor = |layer: &Layer| layer.epochs.get(developer).map_or(0, |epoch| epoch.floor);
+        floor(&self.recent).max(floor(&self.old))
     }
 
     /// Forgets what has ended by `now`: its tokens are over by themselves.
     pub fn prune(&mut self, now: UnixTime) {
+        self.recent.prune(now);
+        if self.old.holds_ended(now) {
+            Arc::make_mut(&mut self.old).prune(now);
+        }
+    }
+
+    /// How many revocations it holds. One that was announced again after a while counts twice.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.old.len() + self.recent.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl PartialEq for Revocations {
+    /// Whether both revoke the same, for as long, however it came to each.
+    fn eq(&self, other: &Self) -> bool {
+        let whole = |revocations: &Self| {
+            let mut whole = Layer::clone(&revocations.old);
+            whole.absorb(revocations.recent.clone());
+            whole
+        };
+        whole(self) == whole(other)
+    }
+}
+
+impl Eq for Revocations {}
+
+impl Layer {
+    fn apply(&mut self, entry: &FeedEntry) {
+        let ends_at = entry.ends_at;
+        match &entry.announcement {
+            Announcement::TokenRevoked { environment, token } => {
+                join(&mut self.tokens, (*environment, *token), ends_at, prolong);
+            }
+            Announcement::KeyRevoked { environment, key } => {
+                join(&mut self.keys, (*environment, *key), ends_at, prolong);
+            }
+            Announcement::GenerationEnded { environment, key, generation } => {
+                join(&mut self.generations, (*environment, *key, *generation), ends_at, prolong);
+            }
+            Announcement::EpochRaised { developer, epoch } => {
+                join(&mut self.epochs, developer.clone(), Epoch { floor: *epoch, ends_at }, Epoch::join);
+            }
+            Announcement::EntityRemoved { entity } => {
+                let of_developer = self.entities.entry(entity.developer.clone()).or_default();
+                join(of_developer, entity.id.clone(), Removal { at: entry.at, ends_at }, Removal::join);
+            }
+            Announcement::SigningKeyChanged { .. } => {}
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        join_all(&mut self.tokens, other.tokens, prolong);
+        join_all(&mut self.keys, other.keys, prolong);
+        join_all(&mut self.generations, other.generations, prolong);
+        join_all(&mut self.epochs, other.epochs, Epoch::join);
+        for (developer, removals) in other.entities {
+            join_all(self.entities.entry(developer).or_default(), removals, Removal::join);
+        }
+    }
+
+    fn has_removed_entity_of(&self, token: &VerifiedToken) -> bool {
+        let removal = token.entity().and_then(|entity| self.entities.get(token.developer())?.get(entity));
+        removal.is_some_and(|removal| token.issued_at() <= removal.at)
+    }
+
+    fn holds_ended(&self, now: UnixTime) -> bool {
+        let ended = |ends_at: &UnixTime| *ends_at <= now;
+        self.tokens.values().any(ended)
+            || self.keys.values().any(ended)
+            || self.generations.values().any(ended)
+            || self.epochs.values().any(|epoch| ended(&epoch.ends_at))
+            || self.entities.values().flat_map(HashMap::values).any(|removal| ended(&removal.ends_at))
+    }
+
+    fn prune(&mut self, now: UnixTime) {
         self.tokens.retain(|_, ends_at| now < *ends_at);
         self.keys.retain(|_, ends_at| now < *ends_at);
         self.generations.retain(|_, ends_at| now < *ends_at);
@@ -112,24 +186,44 @@ impl Revocations {
         });
     }
 
-    /// How many revocations it holds.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    fn len(&self) -> usize {
         let entities: usize = self.entities.values().map(HashMap::len).sum();
         self.tokens.len() + self.keys.len() + self.generations.len() + self.epochs.len() + entities
     }
+}
 
-    /// Whether it holds none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+impl Epoch {
+    fn join(&mut self, other: Self) {
+        self.floor = self.floor.max(other.floor);
+        self.ends_at = self.ends_at.max(other.ends_at);
+    }
+}
+
+impl Removal {
+    fn join(&mut self, other: Self) {
+        self.at = self.at.max(other.at);
+        self.ends_at = self.ends_at.max(other.ends_at);
+    }
+}
+
+fn prolong(ends_at: &mut UnixTime, other: UnixTime) {
+    *ends_at = other.max(*ends_at);
+}
+
+fn join_all<K: Eq + Hash, V>(map: &mut HashMap<K, V>, others: HashMap<K, V>, merge: fn(&mut V, V)) {
+    if map.is_empty() {
+        *map = others;
+        return;
+    }
+    for (key, new) in others {
+        join(map, key, new, merge);
     }
 }
 
 /// Puts `new` under `key`, or lets `merge` bring it into what is there.
-fn join<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, new: V, merge: impl FnOnce(&mut V)) {
+fn join<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, new: V, merge: fn(&mut V, V)) {
     match map.entry(key) {
-        Entry::Occupied(held) => merge(held.into_mut()),
+        Entry::Occupied(held) => merge(held.into_mut(), new),
         Entry::Vacant(place) => {
             place.insert(new);
         }

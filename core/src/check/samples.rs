@@ -109,11 +109,11 @@ pub(super) fn verified_key(key: &ApiKey) -> VerifiedKey {
     check_api_key(&presented, Some(&developer()), Some(key), after(-86_400)).expect("a good key")
 }
 
-pub(super) fn claims() -> AccessClaims {
+pub(super) fn claims() -> AccessClaims<'static> {
     AccessClaims {
-        issuer: ISSUER.to_owned(),
-        audience: ISSUER.to_owned(),
-        subject: "dev".to_owned(),
+        issuer: ISSUER.into(),
+        audience: ISSUER.into(),
+        subject: "dev".into(),
         key: key_id('0'),
         issued_at: NOW,
         not_before: NOW,
@@ -132,12 +132,12 @@ pub(super) fn claims() -> AccessClaims {
 }
 
 /// Makes entity claims for the entity `id`.
-pub(super) fn for_entity(claims: &mut AccessClaims, id: &str) {
-    claims.subject = id.to_owned();
+pub(super) fn for_entity(claims: &mut AccessClaims<'_>, id: &str) {
+    claims.subject = id.to_owned().into();
     claims.entity = Some(entity(id));
 }
 
-pub(super) fn signed(claims: AccessClaims) -> SignedClaims {
+pub(super) fn signed(claims: AccessClaims<'_>) -> SignedClaims<'_> {
     SignedClaims { signing_key: SigningKeyId::parse("kid").expect("an id"), claims }
 }
 
@@ -145,7 +145,7 @@ pub(super) const EXPECTED: Expected<'_> =
     Expected { issuer: ISSUER, audience: ISSUER, environment: EnvironmentName::LIVE };
 
 /// A good token, after `edit`.
-pub(super) fn token(edit: impl FnOnce(&mut AccessClaims)) -> VerifiedToken {
+pub(super) fn token(edit: impl FnOnce(&mut AccessClaims<'static>)) -> VerifiedToken {
     let mut claims = claims();
     edit(&mut claims);
     check_identity(signed(claims), &EXPECTED).expect("a good token")

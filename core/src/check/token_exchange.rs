@@ -29,12 +29,12 @@ pub struct Line<'a> {
 /// - [`Rejection::InvalidRequest`] for a lifetime outside 1 to the policy's longest;
 /// - [`Rejection::InvalidScope`] for a scope that is malformed, empty or not the subject token's, or a management scope
 ///   for an entity token.
-pub fn check_token_exchange(
+pub fn check_token_exchange<'m>(
     subject: &VerifiedToken,
     line: &Line<'_>,
     request: &TokenRequest,
-    minting: &Minting<'_>,
-) -> Result<AccessClaims, Rejection> {
+    minting: &Minting<'m>,
+) -> Result<AccessClaims<'m>, Rejection> {
     if subject.entity().is_some() {
         return Err(Rejection::DeveloperTokenNeeded);
     }
@@ -47,9 +47,9 @@ pub fn check_token_exchange(
     let scopes = scopes(subject.scopes(), request, minting.registry)?;
     let developer = subject.developer();
     Ok(AccessClaims {
-        issuer: minting.issuer.to_owned(),
-        audience: minting.audience.to_owned(),
-        subject: request.entity.as_ref().map_or(developer.id.as_str(), EntityId::as_str).to_owned(),
+        issuer: minting.issuer.into(),
+        audience: minting.audience.into(),
+        subject: request.entity.as_ref().map_or(developer.id.as_str(), EntityId::as_str).to_owned().into(),
         key: subject.key(),
         issued_at: now,
         not_before: now,
@@ -110,7 +110,7 @@ mod tests {
         now: UnixTime,
     }
 
-    fn check(spoil: impl FnOnce(&mut Case)) -> Result<AccessClaims, Rejection> {
+    fn check(spoil: impl FnOnce(&mut Case)) -> Result<AccessClaims<'static>, Rejection> {
         let mut case = Case {
             subject: token(|claims| claims.scopes = set("keys:manage ledger:read ledger:write")),
             developer: Some(developer()),
@@ -129,10 +129,10 @@ mod tests {
             registry: &registry,
         };
         let line = Line { developer: case.developer.as_ref(), key: case.key.as_ref() };
-        check_token_exchange(&case.subject, &line, &case.request, &minting)
+        check_token_exchange(&case.subject, &line, &case.request, &minting).map(AccessClaims::into_owned)
     }
 
-    fn asking(scope: &str) -> Result<AccessClaims, Rejection> {
+    fn asking(scope: &str) -> Result<AccessClaims<'static>, Rejection> {
         check(|case| case.request.scope = Some(scope.to_owned()))
     }
 
@@ -147,8 +147,8 @@ mod tests {
             });
         })
         .unwrap();
-        assert_eq!((claims.issuer.as_str(), claims.audience.as_str()), (ISSUER, "ledger"));
-        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("dev", "dev"));
+        assert_eq!((&*claims.issuer, &*claims.audience), (ISSUER, "ledger"));
+        assert_eq!((&*claims.subject, claims.developer.as_str()), ("dev", "dev"));
         assert_eq!((claims.token, claims.key, claims.entity), (token_id('7'), key_id('0'), None));
         assert_eq!((claims.generation, claims.epoch, claims.allowed_ips), (2, 5, ranges));
         assert_eq!((claims.issued_at, claims.not_before, claims.expires_at), (after(100), after(100), after(900)));
@@ -209,7 +209,7 @@ mod tests {
             })
         };
         let claims = for_acme(None).unwrap();
-        assert_eq!((claims.subject.as_str(), claims.developer.as_str()), ("acme", "dev"));
+        assert_eq!((&*claims.subject, claims.developer.as_str()), ("acme", "dev"));
         assert_eq!((claims.entity, claims.scopes), (Some(entity("acme")), set("ledger:read ledger:write")));
         assert_eq!(for_acme(Some("keys:manage")), Err(Rejection::InvalidScope));
     }

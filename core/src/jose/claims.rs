@@ -1,5 +1,6 @@
 //! The payload of a token as JSON: the claims' names, their types, and nothing about what they mean.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use ipnet::IpNet;
@@ -12,15 +13,15 @@ use crate::model::{
 };
 
 /// Reads the claims. A claim is absent, or well-formed, or the token is refused.
-pub(super) fn parse_claims(json: &[u8]) -> Result<AccessClaims, Rejection> {
+pub(super) fn parse_claims(json: &[u8]) -> Result<AccessClaims<'_>, Rejection> {
     // The whole text first: serde_json does not look at the bytes of strings that it skips.
     let text = std::str::from_utf8(json).map_err(|_| Rejection::TokenClaims)?;
-    serde_json::from_str::<Claims>(text).map(|Claims(claims)| claims).map_err(|_| Rejection::TokenClaims)
+    serde_json::from_str::<Claims<'_>>(text).map(|Claims(claims)| claims).map_err(|_| Rejection::TokenClaims)
 }
 
 /// The payload's JSON. Reading it back gives `claims`.
 #[must_use]
-pub fn print_claims(claims: &AccessClaims) -> String {
+pub fn print_claims(claims: &AccessClaims<'_>) -> String {
     let printed = Printed {
         iss: &claims.issuer,
         aud: &claims.audience,
@@ -79,7 +80,7 @@ struct PrintedAct<'a> {
     client_id: &'a str,
 }
 
-struct Claims(AccessClaims);
+struct Claims<'t>(AccessClaims<'t>);
 
 /// A claim's name; those that are not ours are ignored (RFC 7519 §4).
 #[derive(serde::Deserialize)]
@@ -107,7 +108,7 @@ enum Name {
 }
 
 // By hand, because a derived struct also reads an array, and reads `null` as an absent `Option`.
-impl<'de> Deserialize<'de> for Claims {
+impl<'de> Deserialize<'de> for Claims<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ClaimsObject)
     }
@@ -116,13 +117,13 @@ impl<'de> Deserialize<'de> for Claims {
 struct ClaimsObject;
 
 impl<'de> Visitor<'de> for ClaimsObject {
-    type Value = Claims;
+    type Value = Claims<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of claims")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims<'de>, A::Error> {
         let (mut iss, mut aud, mut sub, mut client_id, mut jti) = (None, None, None, None, None);
         let (mut iat, mut nbf, mut exp, mut generation, mut epoch) = (None, None, None, None, None);
         let (mut scope, mut developer, mut entity, mut env) = (None, None, None, None);
@@ -130,9 +131,9 @@ impl<'de> Visitor<'de> for ClaimsObject {
 
         while let Some(name) = map.next_key()? {
             let repeated = match name {
-                Name::Iss => iss.replace(map.next_value()?).is_some(),
-                Name::Aud => aud.replace(map.next_value()?).is_some(),
-                Name::Sub => sub.replace(map.next_value()?).is_some(),
+                Name::Iss => iss.replace(map.next_value_seed(Borrowed)?).is_some(),
+                Name::Aud => aud.replace(map.next_value_seed(Borrowed)?).is_some(),
+                Name::Sub => sub.replace(map.next_value_seed(Borrowed)?).is_some(),
                 Name::ClientId => client_id.replace(map.next_value_seed(Parsed(KeyId::parse))?).is_some(),
                 Name::Iat => iat.replace(instant(map.next_value()?)?).is_some(),
                 Name::Nbf => nbf.replace(instant(map.next_value()?)?).is_some(),
@@ -202,6 +203,33 @@ impl<T, E, F: Fn(&str) -> Result<T, E>> Visitor<'_> for Parsed<F> {
 
     fn visit_str<D: Error>(self, text: &str) -> Result<T, D> {
         (self.0)(text).map_err(|_| D::custom("a claim is malformed"))
+    }
+}
+
+/// A string, borrowed from the payload unless it is written with escapes.
+struct Borrowed;
+
+impl<'de> DeserializeSeed<'de> for Borrowed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Borrowed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_str<D: Error>(self, text: &'de str) -> Result<Cow<'de, str>, D> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<D: Error>(self, text: &str) -> Result<Cow<'de, str>, D> {
+        Ok(Cow::Owned(text.to_owned()))
     }
 }
 
@@ -290,7 +318,7 @@ mod tests {
     const REQUIRED: [&str; 13] =
         ["iss", "aud", "sub", "client_id", "iat", "nbf", "exp", "jti", "scope", "developer", "env", "gen", "epoch"];
 
-    fn read(json: &str) -> Result<AccessClaims, Rejection> {
+    fn read(json: &str) -> Result<AccessClaims<'_>, Rejection> {
         parse_claims(json.as_bytes())
     }
 

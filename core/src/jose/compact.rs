@@ -103,7 +103,7 @@ impl<'a> CompactToken<'a> {
     ///
     /// # Errors
     /// [`Rejection::TokenClaims`] for anything else.
-    pub fn claims(&self) -> Result<AccessClaims, Rejection> {
+    pub fn claims(&self) -> Result<AccessClaims<'_>, Rejection> {
         claims::parse_claims(self.payload())
     }
 }

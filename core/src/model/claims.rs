@@ -1,18 +1,23 @@
 //! The claims of an access token, typed.
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 
 use super::{DeveloperId, EntityId, EnvironmentName, KeyId, ScopeSet, SigningKeyId, TokenId, UnixTime};
 
 /// The claims of an access token (RFC 7519 §4, RFC 9068 §2.2 and our own).
+///
+/// The three texts that are only ever compared or printed are borrowed, from the token that was read or from what the
+/// host decided; [`into_owned`](Self::into_owned) keeps them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessClaims {
+pub struct AccessClaims<'t> {
     /// `iss`: the host's issuer URL, a slash, the environment.
-    pub issuer: String,
+    pub issuer: Cow<'t, str>,
     /// `aud`: one audience.
-    pub audience: String,
+    pub audience: Cow<'t, str>,
     /// `sub`: equals `developer`, or in an entity token `entity`.
-    pub subject: String,
+    pub subject: Cow<'t, str>,
     /// `client_id`: the API key that the token came from.
     pub key: KeyId,
     /// `iat`.
@@ -43,6 +48,33 @@ pub struct AccessClaims {
     pub origin: Option<TokenId>,
 }
 
+impl AccessClaims<'_> {
+    /// These claims, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> AccessClaims<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        AccessClaims {
+            issuer: owned(self.issuer),
+            audience: owned(self.audience),
+            subject: owned(self.subject),
+            key: self.key,
+            issued_at: self.issued_at,
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            token: self.token,
+            scopes: self.scopes,
+            developer: self.developer,
+            entity: self.entity,
+            environment: self.environment,
+            generation: self.generation,
+            epoch: self.epoch,
+            allowed_ips: self.allowed_ips,
+            delegation: self.delegation,
+            origin: self.origin,
+        }
+    }
+}
+
 /// Who a token was exchanged from (`act`, RFC 8693 §4.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegation {
@@ -54,9 +86,17 @@ pub struct Delegation {
 
 /// Claims whose signature and syntax were found right, and nothing more: lifetime, scope and revocation are not checked.
 #[derive(Clone, Debug)]
-pub struct SignedClaims {
+pub struct SignedClaims<'t> {
     /// The key that signed (`kid`).
     pub signing_key: SigningKeyId,
     /// What was signed.
-    pub claims: AccessClaims,
+    pub claims: AccessClaims<'t>,
+}
+
+impl SignedClaims<'_> {
+    /// These claims, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> SignedClaims<'static> {
+        SignedClaims { signing_key: self.signing_key, claims: self.claims.into_owned() }
+    }
 }

@@ -1,9 +1,9 @@
 //! Identifiers, each its own type, so that one cannot stand for another.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::EnvironmentName;
+use super::text::Text;
 
 /// Why a text is no id of the kind that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ macro_rules! shared_text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// Accepts `text` when its length and every character are allowed.
@@ -49,25 +49,25 @@ macro_rules! shared_text_id {
                 if text == "." || text == ".." {
                     return Err(IdError::Dots);
                 }
-                Ok(Self(text.into()))
+                Ok(Self(Text::new(text)))
             }
 
             /// The id's text.
             #[must_use]
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                fmt::Display::fmt(&self.0, f)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(&self.0, f)
             }
         }
     };

@@ -19,6 +19,7 @@ mod secret;
 mod settings;
 mod signing_key;
 mod source;
+mod text;
 mod time;
 
 pub use api_key::{

@@ -1,8 +1,11 @@
 //! Scopes: single tokens, sets of them, and the grants that keys hold.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+use super::text::Text;
 
 /// Longest scope token, in bytes.
 const MAX_TOKEN: usize = 100;
@@ -19,17 +22,8 @@ impl ScopeToken {
     /// # Errors
     /// [`ScopeError`], which says what is wrong.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if text.is_empty() {
-            return Err(ScopeError::Empty);
-        }
-        if text.len() > MAX_TOKEN {
-            return Err(ScopeError::TooLong);
-        }
-        match text.bytes().position(|b| !allowed(b)) {
-            Some(offset) => Err(ScopeError::ForbiddenByte { offset }),
-            None => Ok(Self(text.into())),
-        }
+        check_token(text)?;
+        Ok(Self(text.into()))
     }
 
     /// The token's text.
@@ -37,16 +31,36 @@ impl ScopeToken {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
 
-    /// Whether it manages latchbook itself: `keys:…`, `audit:…`, `sandbox:…`, `entities:…`.
-    #[must_use]
-    pub fn is_built_in_management(&self) -> bool {
-        ["keys:", "audit:", "sandbox:", "entities:"].iter().any(|resource| self.0.starts_with(resource))
+fn check_token(text: &str) -> Result<(), ScopeError> {
+    let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if text.is_empty() {
+        return Err(ScopeError::Empty);
     }
+    if text.len() > MAX_TOKEN {
+        return Err(ScopeError::TooLong);
+    }
+    match text.bytes().position(|b| !allowed(b)) {
+        Some(offset) => Err(ScopeError::ForbiddenByte { offset }),
+        None => Ok(()),
+    }
+}
 
-    /// For `resource:*`, the text before the star.
-    fn wildcard_prefix(&self) -> Option<&str> {
-        self.0.strip_suffix('*').filter(|prefix| prefix.ends_with(':'))
+/// Whether `token` manages latchbook itself: `keys:…`, `audit:…`, `sandbox:…`, `entities:…`.
+fn is_built_in_management(token: &str) -> bool {
+    ["keys:", "audit:", "sandbox:", "entities:"].iter().any(|resource| token.starts_with(resource))
+}
+
+/// For `resource:*`, the text before the star.
+fn wildcard_prefix(token: &str) -> Option<&str> {
+    token.strip_suffix('*').filter(|prefix| prefix.ends_with(':'))
+}
+
+// Ordered, compared and hashed as its text is.
+impl Borrow<str> for ScopeToken {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -82,13 +96,16 @@ pub enum ScopeError {
     Unknown,
 }
 
-/// A set of scope tokens without wildcards, ordered.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct ScopeSet(Vec<ScopeToken>);
+/// A set of scope tokens, ordered.
+///
+/// One text, so that it is as cheap to hold and to copy as one scope.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+// INVARIANT: scope tokens in order, none twice, a space between two.
+pub struct ScopeSet(Text);
 
 impl ScopeSet {
     /// The empty set.
-    pub const EMPTY: Self = Self(Vec::new());
+    pub const EMPTY: Self = Self(Text::EMPTY);
 
     /// Accepts tokens separated by single spaces (RFC 6749 §3.3); the empty text is the empty set.
     ///
@@ -98,55 +115,72 @@ impl ScopeSet {
         if text.is_empty() {
             return Ok(Self::EMPTY);
         }
-        let tokens = text.split(' ').map(ScopeToken::parse).collect::<Result<Vec<_>, _>>()?;
-        if tokens.len() > MAX_TOKENS {
+        let (mut count, mut last, mut in_order) = (0, "", true);
+        for token in text.split(' ') {
+            check_token(token)?;
+            in_order &= last < token;
+            (count, last) = (count + 1, token);
+        }
+        if count > MAX_TOKENS {
             return Err(ScopeError::TooLong);
         }
-        Ok(tokens.into_iter().collect())
+        // As we write them ourselves.
+        if in_order { Ok(Self(Text::new(text))) } else { Ok(Self::ordered(text.split(' ').collect())) }
     }
 
     /// Whether `token` is in the set.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.0.binary_search_by(|held| held.as_str().cmp(token)).is_ok()
+        // Empty and spaced texts are no tokens, and in no set.
+        self.iter().any(|held| held == token)
     }
 
     /// Whether every token of this set is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self.0.iter().all(|token| other.contains(token.as_str()))
+        self.iter().all(|token| other.contains(token))
     }
 
     /// Whether it holds no token.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_bytes().is_empty()
     }
 
-    /// The tokens, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &ScopeToken> {
-        self.0.iter()
+    /// The tokens' texts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.as_str().split(' ').filter(|token| !token.is_empty())
+    }
+
+    /// Those of its tokens that `keep` says yes to.
+    #[must_use]
+    pub fn filtered(&self, keep: impl FnMut(&&str) -> bool) -> Self {
+        Self::ordered(self.iter().filter(keep).collect())
+    }
+
+    fn ordered(mut tokens: Vec<&str>) -> Self {
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self(Text::new(&tokens.join(" ")))
+    }
+}
+
+impl Default for ScopeSet {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 
 impl FromIterator<ScopeToken> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = ScopeToken>>(tokens: I) -> Self {
-        let mut tokens: Vec<_> = tokens.into_iter().collect();
-        tokens.sort_unstable();
-        tokens.dedup();
-        Self(tokens)
+        let tokens: Vec<_> = tokens.into_iter().collect();
+        Self::ordered(tokens.iter().map(ScopeToken::as_str).collect())
     }
 }
 
 impl fmt::Display for ScopeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, token) in self.0.iter().enumerate() {
-            if place > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(token.as_str())?;
-        }
-        Ok(())
+        fmt::Display::fmt(&self.0, f)
     }
 }
 
@@ -176,13 +210,12 @@ impl ScopeGrant {
     /// Whether the grant holds `token`, by itself or by a wildcard.
     #[must_use]
     pub fn covers(&self, token: &str) -> bool {
-        self.0.contains(token)
-            || self.0.iter().filter_map(ScopeToken::wildcard_prefix).any(|prefix| token.starts_with(prefix))
+        self.0.contains(token) || self.0.iter().filter_map(wildcard_prefix).any(|prefix| token.starts_with(prefix))
     }
 
     /// Whether a token of the grant is a wildcard.
-    pub fn wildcards(&self) -> impl Iterator<Item = &ScopeToken> {
-        self.0.iter().filter(|token| token.wildcard_prefix().is_some())
+    pub fn wildcards(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|token| wildcard_prefix(token).is_some())
     }
 }
 
@@ -211,7 +244,7 @@ impl ScopeRegistry {
             if scope.token.ends_with('*') {
                 return Err(ScopeError::ForbiddenByte { offset: scope.token.len().saturating_sub(1) });
             }
-            let management = scope.management || token.is_built_in_management();
+            let management = scope.management || is_built_in_management(token.as_str());
             scopes.insert(token, management);
         }
         Ok(Self(scopes))
@@ -224,14 +257,14 @@ impl ScopeRegistry {
 
     /// Whether `token` is declared.
     #[must_use]
-    pub fn declares(&self, token: &ScopeToken) -> bool {
+    pub fn declares(&self, token: &str) -> bool {
         self.0.contains_key(token)
     }
 
     /// Whether an entity token must not carry `token`.
     #[must_use]
-    pub fn is_management(&self, token: &ScopeToken) -> bool {
-        token.is_built_in_management() || self.0.get(token).copied().unwrap_or(false)
+    pub fn is_management(&self, token: &str) -> bool {
+        is_built_in_management(token) || self.0.get(token).copied().unwrap_or(false)
     }
 
     /// The grant of `tokens`, each a declared scope or a wildcard that covers at least one.
@@ -242,7 +275,7 @@ impl ScopeRegistry {
         if tokens.is_empty() {
             return Err(ScopeError::Empty);
         }
-        let known = |token: &ScopeToken| match token.wildcard_prefix() {
+        let known = |token: &str| match wildcard_prefix(token) {
             Some(prefix) => self.scopes().any(|scope| scope.as_str().starts_with(prefix)),
             None => self.declares(token),
         };
@@ -299,7 +332,7 @@ mod tests {
         let registry = registry();
         for (token, want) in [("keys:manage", true), ("ledgerx", true), ("ledger:read", false), ("audit:unknown", true)]
         {
-            assert_eq!(registry.is_management(&ScopeToken::parse(token).expect("token")), want, "{token}");
+            assert_eq!(registry.is_management(token), want, "{token}");
         }
     }
 }

@@ -48,7 +48,7 @@ impl JwtIssuer {
         Ok(Self { verifying, signer })
     }
 
-    fn sign(&self, claims: &AccessClaims) -> Result<SecretText, IssueError> {
+    fn sign(&self, claims: &AccessClaims<'_>) -> Result<SecretText, IssueError> {
         let Signer { pair, header } = self.signer.as_ref().ok_or(IssueError::NoKey)?;
         let payload = jose::print_claims(claims);
         let mut token = String::with_capacity(header.len() + payload.len() / 3 * 4 + 700);
@@ -68,11 +68,11 @@ impl JwtIssuer {
 
 #[async_trait]
 impl TokenIssuer for JwtIssuer {
-    async fn issue(&self, claims: &AccessClaims) -> Result<SecretText, IssueError> {
+    async fn issue(&self, claims: &AccessClaims<'_>) -> Result<SecretText, IssueError> {
         self.sign(claims)
     }
 
-    fn verify(&self, token: &CompactToken<'_>) -> Result<SignedClaims, Rejection> {
+    fn verify<'t>(&self, token: &'t CompactToken<'_>) -> Result<SignedClaims<'t>, Rejection> {
         // An environment has a handful of keys: to look at each is quicker than to hash, and a `kid` is no secret.
         let key = self
             .verifying
@@ -103,7 +103,7 @@ mod tests {
         VerifyingKey::new(pair.public()).expect("usable")
     }
 
-    fn claims() -> AccessClaims {
+    fn claims() -> AccessClaims<'static> {
         AccessClaims {
             issuer: "https://a.test/live".into(),
             audience: "https://a.test/live".into(),
@@ -125,8 +125,9 @@ mod tests {
         }
     }
 
-    fn verify(issuer: &JwtIssuer, token: &str) -> Result<SignedClaims, Rejection> {
-        issuer.verify(&CompactToken::parse(token)?)
+    fn verify(issuer: &JwtIssuer, token: &str) -> Result<SignedClaims<'static>, Rejection> {
+        let token = CompactToken::parse(token)?;
+        issuer.verify(&token).map(SignedClaims::into_owned)
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
         let pair = pair(Algorithm::EdDsa);
         let issuer = JwtIssuer::new(Vec::new(), Some(pair)).expect("an issuer");
         let of_audience = |length| {
-            let claims = AccessClaims { audience: "a".repeat(length), ..claims() };
+            let claims = AccessClaims { audience: "a".repeat(length).into(), ..claims() };
             block_on(issuer.issue(&claims))
         };
         let mut longest = 0;

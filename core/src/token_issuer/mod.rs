@@ -19,13 +19,13 @@ pub trait TokenIssuer: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`IssueError`] if this issuer cannot sign, did not in time, or the token would be longer than 8,192 bytes.
-    async fn issue(&self, claims: &AccessClaims) -> Result<SecretText, IssueError>;
+    async fn issue(&self, claims: &AccessClaims<'_>) -> Result<SecretText, IssueError>;
 
     /// The claims of `token`, where its signature and its syntax are right. Nothing else is checked. Pure.
     ///
     /// # Errors
     /// A [`Rejection`] from [`Rejection::UnknownSigningKey`] to [`Rejection::TokenClaims`].
-    fn verify(&self, token: &CompactToken<'_>) -> Result<SignedClaims, Rejection>;
+    fn verify<'t>(&self, token: &'t CompactToken<'_>) -> Result<SignedClaims<'t>, Rejection>;
 
     /// The keys that this issuer verifies with, to be published (RFC 7517).
     fn public_keys(&self) -> Vec<(SigningKeyId, PublicKey)>;

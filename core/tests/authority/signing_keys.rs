@@ -152,11 +152,11 @@ struct Kms(JwtIssuer);
 
 #[async_trait]
 impl TokenIssuer for Kms {
-    async fn issue(&self, claims: &AccessClaims) -> Result<SecretText, IssueError> {
+    async fn issue(&self, claims: &AccessClaims<'_>) -> Result<SecretText, IssueError> {
         self.0.issue(claims).await
     }
 
-    fn verify(&self, token: &CompactToken<'_>) -> Result<SignedClaims, Rejection> {
+    fn verify<'t>(&self, token: &'t CompactToken<'_>) -> Result<SignedClaims<'t>, Rejection> {
         self.0.verify(token)
     }
 

@@ -32,8 +32,9 @@ impl Ours {
         format!("{signed}.{}", encode(signature))
     }
 
-    pub fn verify(&self, token: &str) -> Result<SignedClaims, Rejection> {
-        self.issuer.verify(&CompactToken::parse(token)?)
+    pub fn verify(&self, token: &str) -> Result<SignedClaims<'static>, Rejection> {
+        let token = CompactToken::parse(token)?;
+        self.issuer.verify(&token).map(SignedClaims::into_owned)
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn whoami(gate: &Gate, request: &Request<'_>) -> Result<Reply, 
             key_id: key.as_str(),
             entity_id: principal.entity().map(|entity| entity.as_str()),
             environment: environment.as_str(),
-            scopes: principal.scopes().iter().map(|scope| scope.as_str()).collect(),
+            scopes: principal.scopes().iter().collect(),
             expires_at: instant::print(principal.expires_at()),
         },
     )

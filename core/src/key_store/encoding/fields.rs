@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{
     AuditAction, ChangeId, Day, DeveloperId, DeveloperRef, EntityId, EntityRef, EnvironmentName, FeedPosition, KeyId,
-    Metadata, PepperId, Revision, ScopeGrant, ScopeToken, SealedBytes, SigningKeyId, TokenId, UnixTime,
+    Metadata, PepperId, Revision, ScopeGrant, ScopeSet, ScopeToken, SealedBytes, SigningKeyId, TokenId, UnixTime,
 };
 use ipnet::IpNet;
 
@@ -42,7 +42,7 @@ macro_rules! coded_texts {
     )+};
 }
 
-coded_texts!(DeveloperId, EntityId, EnvironmentName, KeyId, ScopeToken, SigningKeyId, TokenId);
+coded_texts!(DeveloperId, EntityId, EnvironmentName, KeyId, SigningKeyId, TokenId);
 
 coded_struct! {
     DeveloperRef { environment, id }
@@ -77,9 +77,12 @@ coded_wrappers! {
     Metadata: Vec<(String, String)>,
         |metadata| metadata.pairs().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         |pairs| Self::parse(BTreeMap::from_iter(pairs)).ok();
-    ScopeGrant: Vec<ScopeToken>,
-        |grant| grant.tokens().iter().cloned().collect(),
-        |tokens| Some(Self::new(tokens.into_iter().collect()));
+    ScopeGrant: Vec<String>,
+        |grant| grant.tokens().iter().map(str::to_owned).collect(),
+        |tokens| {
+            let tokens: Option<ScopeSet> = tokens.iter().map(|token| ScopeToken::parse(token).ok()).collect();
+            tokens.map(Self::new)
+        };
 }
 
 impl Coded for String {

@@ -226,7 +226,7 @@ impl House {
     }
 
     /// What `holder` is told of `token`.
-    pub fn introspect(&self, holder: &Holder, token: &str) -> Result<Option<AccessClaims>, Refusal> {
+    pub fn introspect(&self, holder: &Holder, token: &str) -> Result<Option<AccessClaims<'static>>, Refusal> {
         block_on(self.authority.introspect(&self.client(holder)?, token.as_bytes()))
     }
 

@@ -56,7 +56,7 @@ struct Act<'a> {
 }
 
 impl<'a> Active<'a> {
-    fn new(claims: &'a AccessClaims) -> Self {
+    fn new(claims: &'a AccessClaims<'_>) -> Self {
         Self {
             active: true,
             token_type: "Bearer",

@@ -1,0 +1,115 @@
+//! The tokens that one processor sees again and again, kept apart from the others' so that a hit writes nothing shared.
+
+use std::sync::Arc;
+
+use super::{Place, Seen};
+use crate::authority::feed::KnownRevocations;
+use crate::model::Rejection;
+
+/// What one processor has at hand for a token seen before, behind a lock that it takes alone but for upkeep.
+#[derive(Debug, Default)]
+pub(in crate::authority) struct AtHand {
+    pub(in crate::authority) tokens: HotTokens,
+    pub(in crate::authority) revocations: KnownRevocations,
+    /// How many tokens were recognised.
+    pub(in crate::authority) recognised: u64,
+}
+
+/// A small table in front of the cache.
+///
+/// It holds copies of the cache's entries, for their reference counts are written at each use, and counts requests by
+/// itself until [`settle`](Self::settle).
+#[derive(Debug, Default)]
+pub(in crate::authority) struct HotTokens {
+    /// In pairs: a token may stand in either place of its pair.
+    slots: Box<[Slot]>,
+    offers: u32,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    place: Place,
+    requests: u64,
+    seen: Option<Arc<Seen>>,
+}
+
+impl HotTokens {
+    pub(super) fn new(slots: usize) -> Self {
+        Self { slots: (0..slots).map(|_| Slot::default()).collect(), offers: 0 }
+    }
+
+    /// The token, if it stands here, verified by the signing keys of `issuers`: one more request, where `check` lets it
+    /// pass. What is over leaves.
+    pub(in crate::authority) fn find(
+        &mut self,
+        place: Place,
+        token: &[u8],
+        issuers: u64,
+        check: impl FnOnce(&Seen) -> Result<(), Rejection>,
+    ) -> Option<Result<Arc<Seen>, Rejection>> {
+        let slot = self.pair(place).iter_mut().find(|slot| slot.place == place)?;
+        let seen = slot.seen.as_ref().filter(|seen| seen.is(token, issuers))?;
+        match check(seen) {
+            Ok(()) => {
+                slot.requests = slot.requests.saturating_add(1);
+                Some(Ok(Arc::clone(seen)))
+            }
+            Err(Rejection::Expired) => {
+                slot.clear();
+                None
+            }
+            Err(rejection) => Some(Err(rejection)),
+        }
+    }
+
+    /// Keeps a token that was not found here, if there is room for it, and sometimes if there is none: so what is asked
+    /// for oftener stands here most of the time.
+    pub(in crate::authority) fn offer(&mut self, place: Place, seen: &Arc<Seen>) {
+        self.offers = self.offers.wrapping_add(1);
+        let turn = self.offers;
+        let pair = self.pair(place);
+        let free = pair.iter().position(|slot| slot.is_free(seen.issuers));
+        let taken = (turn % ONE_IN == 0).then_some(usize::from(turn % (2 * ONE_IN) == 0));
+        if let Some(slot) = free.or(taken).and_then(|chosen| pair.get_mut(chosen)) {
+            slot.clear();
+            *slot = Slot { place, requests: 0, seen: Some(Arc::new(Seen::clone(seen))) };
+        }
+    }
+
+    /// Hands over what was counted, and lets go of the tokens that `keep` does not say yes to.
+    pub(super) fn settle(&mut self, mut keep: impl FnMut(&Seen) -> bool) {
+        for slot in &mut self.slots {
+            slot.settle();
+            if slot.seen.as_ref().is_some_and(|seen| !keep(seen)) {
+                slot.clear();
+            }
+        }
+    }
+
+    fn pair(&mut self, place: Place) -> &mut [Slot] {
+        let first = place.among(self.slots.len() / 2) * 2;
+        self.slots.get_mut(first..first + 2).unwrap_or_default()
+    }
+}
+
+impl Slot {
+    fn clear(&mut self) {
+        self.settle();
+        self.seen = None;
+    }
+
+    fn settle(&mut self) {
+        let requests = std::mem::take(&mut self.requests);
+        if let Some(seen) = self.seen.as_ref().filter(|_| requests > 0) {
+            seen.usage.count_requests(requests);
+        }
+    }
+
+    /// Whether nothing stands here that is still of use.
+    fn is_free(&self, issuers: u64) -> bool {
+        self.seen.as_ref().is_none_or(|seen| seen.issuers != issuers)
+    }
+}
+
+/// One in so many tokens that find no room takes another's. Each costs a copy.
+const ONE_IN: u32 = 16;
