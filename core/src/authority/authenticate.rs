@@ -166,6 +166,11 @@ impl Inner {
         if self.reach.holds(entity, now) {
             return Ok(true);
         }
+        // Held while it asks.
+        let turn = self.reach.turn(entity).await;
+        if turn.is_none() && self.reach.holds(entity, now) {
+            return Ok(true);
+        }
         let removals = self.reach.removals();
         match self.entity_scope.reaches(&entity.developer, &entity.id).await? {
             Reach::No => Ok(false),

@@ -1,5 +1,6 @@
 //! The authority: gathers what a decision needs, asks the pure checks, carries out the verdict in one commit.
 
+mod asking;
 mod audit;
 mod authenticate;
 mod builder;

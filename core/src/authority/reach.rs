@@ -1,8 +1,10 @@
 //! Entities that a developer was found to reach, remembered for as long as the scope allows.
 
-use quick_cache::sync::Cache;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quick_cache::sync::Cache;
+
+use super::asking::{Asking, Turn};
 use crate::model::{EntityRef, UnixTime};
 
 const CAPACITY: usize = 100_000;
@@ -11,6 +13,7 @@ const CAPACITY: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct ReachCache {
     yes: Cache<EntityRef, Yes>,
+    asking: Asking<EntityRef>,
     removals: AtomicU64,
 }
 
@@ -22,7 +25,12 @@ struct Yes {
 
 impl ReachCache {
     pub(super) fn new() -> Self {
-        Self { yes: Cache::new(CAPACITY), removals: AtomicU64::new(0) }
+        Self { yes: Cache::new(CAPACITY), asking: Asking::new(), removals: AtomicU64::new(0) }
+    }
+
+    /// The turn to ask about `entity`; nothing for whoever waited while another asked.
+    pub(super) async fn turn(&self, entity: &EntityRef) -> Option<Turn<'_, EntityRef>> {
+        self.asking.turn(entity).await
     }
 
     /// How many removals were seen; read it before asking, and give it to [`remember`](Self::remember).

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use latchbook_core::authority::Fault;
+use latchbook_core::check::EntityRule;
 use latchbook_core::entity_scope::{EntityScope, Reach};
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{DeveloperRef, EntityId, Rejection, UnixTime};
@@ -101,4 +102,47 @@ fn an_answer_that_cannot_be_had_is_a_fault_and_never_a_yes_or_a_no() {
     assert!(house.admit(&token).is_ok(), "what needs no entity goes on");
     told.say(Some(YES));
     assert!(house.reach(&token, Some("acme-a")).is_ok());
+}
+
+/// Answers yes, each time only when it has been asked for a third time whether it is ready.
+#[derive(Debug, Default)]
+struct Slow {
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl EntityScope for Slow {
+    async fn reaches(&self, _: &DeveloperRef, _: &EntityId) -> Result<Reach, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut polls = 0;
+        std::future::poll_fn(|context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls < 3 { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+        })
+        .await;
+        Ok(Reach::Yes { reusable_until: Some(UnixTime::MAX) })
+    }
+}
+
+#[test]
+fn of_many_who_ask_for_the_same_entity_at_once_one_asks_the_host() {
+    let slow = Arc::new(Slow::default());
+    let house = House::with(|builder| builder.entity_scope(Arc::clone(&slow) as Arc<dyn EntityScope>));
+    let principal = house.admit(&house.token(&house.holder("acme"))).unwrap();
+    let wanted = EntityId::parse("acme-a").unwrap();
+    let ask = || house.authority.entity(&principal, Some(&wanted), EntityRule::default());
+    let mut asking: Vec<_> = (0..100).map(|_| Box::pin(ask())).collect();
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut answered = 0;
+    for _ in 0..10 {
+        asking.retain_mut(|asking| match asking.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(answer) => {
+                answered += usize::from(answer.is_ok());
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+    }
+    assert_eq!((answered, slow.asked.load(Ordering::SeqCst)), (100, 1));
 }

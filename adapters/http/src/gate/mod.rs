@@ -1,21 +1,18 @@
 //! The gate: an HTTP policy around an authority, asked before a handler runs.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+mod answers;
+mod policy;
 
-use ipnet::IpNet;
+use std::sync::Arc;
+
 use latchbook_core::authority::{Authority, EntityContext, Presented, Principal, Refusal};
-use latchbook_core::check::EntityRule;
 use latchbook_core::model::{EntityId, Rejection, ScopeRule, Source};
 use utoipa::openapi::OpenApi;
 
-use crate::challenge::{Realm, RealmError};
-use crate::mount::{MountPath, MountPathError};
-use crate::problem::{self, OnReject, RejectBody, Rejected};
-use crate::refusal::{Answer, Shows};
-use crate::reply::{content_type, no_store};
+use self::policy::Policy;
+pub use self::policy::SandboxAccess;
 use crate::request_id::RequestId;
-use crate::{Group, Head, Reply, Serves, credential, grpc, oauth_error, query, source};
+use crate::{Group, Head, Reply, Serves, credential, query, source};
 
 /// An authority, and how it is spoken to over HTTP. Cheap to clone.
 ///
@@ -23,7 +20,7 @@ use crate::{Group, Head, Reply, Serves, credential, grpc, oauth_error, query, so
 /// 403). Whatever is refused comes back as the whole [`Reply`].
 #[derive(Clone, Debug)]
 pub struct Gate {
-    authority: Authority,
+    // Behind one pointer, since every request copies it.
     policy: Arc<Policy>,
     /// Of the one request that it answers, where it is known.
     request_id: Option<RequestId>,
@@ -31,108 +28,12 @@ pub struct Gate {
     grpc: bool,
 }
 
-/// What the host decided.
-#[derive(Clone, Debug)]
-struct Policy {
-    realm: Realm,
-    entity_parameter: String,
-    entity_rule: EntityRule,
-    proxies: Vec<IpNet>,
-    on_reject: Option<OnReject>,
-    request_id_field: Option<String>,
-    sandbox: SandboxAccess,
-    mount: MountPath,
-    left_out: Vec<Group>,
-    host_document: Option<HostDocument>,
-    /// The whole document as JSON, once somebody asked for it. Made anew after every change of the policy.
-    printed_document: OnceLock<Vec<u8>>,
-}
-
-/// The host's own part of the OpenAPI document.
-#[derive(Clone)]
-struct HostDocument(Box<OpenApi>);
-
-impl fmt::Debug for HostDocument {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HostDocument(…)")
-    }
-}
-
-/// Who may open a sandbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SandboxAccess {
-    /// Nobody: the routes are not there.
-    #[default]
-    Off,
-    /// Anybody who reaches the server, so that this is for machines that only their owner reaches.
-    Open,
-    /// A developer of the home environment, with a token that holds `sandbox:manage`.
-    Bearer,
-}
-
 impl Gate {
     /// A gate with the default policy: realm `latchbook`, parameter `entityId`, an entity token brings its own entity,
     /// no trusted proxy, no sandboxes.
     #[must_use]
     pub fn new(authority: Authority) -> Self {
-        let policy = Policy {
-            realm: Realm::default(),
-            entity_parameter: "entityId".to_owned(),
-            entity_rule: EntityRule::default(),
-            proxies: Vec::new(),
-            on_reject: None,
-            request_id_field: None,
-            sandbox: SandboxAccess::default(),
-            mount: MountPath::default(),
-            left_out: Vec::new(),
-            host_document: None,
-            printed_document: OnceLock::new(),
-        };
-        Self { authority, policy: Arc::new(policy), request_id: None, grpc: false }
-    }
-
-    /// The protection space that challenges name (RFC 9110 §11.5).
-    ///
-    /// # Errors
-    /// [`RealmError`] unless it is 1 to 200 characters of visible ASCII and spaces.
-    pub fn realm(self, realm: &str) -> Result<Self, RealmError> {
-        let realm = Realm::parse(realm)?;
-        Ok(self.with(|policy| policy.realm = realm))
-    }
-
-    /// The query parameter that names the entity. It must be no other parameter's name.
-    #[must_use]
-    pub fn entity_parameter(self, name: &str) -> Self {
-        self.with(|policy| name.clone_into(&mut policy.entity_parameter))
-    }
-
-    /// Whether an entity token needs its entity named.
-    #[must_use]
-    pub fn entity_rule(self, rule: EntityRule) -> Self {
-        self.with(|policy| policy.entity_rule = rule)
-    }
-
-    /// The proxies whose `X-Forwarded-For` is believed.
-    #[must_use]
-    pub fn trust_proxies(self, proxies: Vec<IpNet>) -> Self {
-        self.with(|policy| policy.proxies = proxies)
-    }
-
-    /// A function that restyles the bodies of refusals. Status, challenge and cache fields stay, and so do the bodies of
-    /// `/oauth`, whose form is RFC 6749's (§5.2): clients that nobody here wrote read them.
-    #[must_use]
-    pub fn on_reject(self, restyle: impl Fn(&Rejected<'_>) -> Option<RejectBody> + Send + Sync + 'static) -> Self {
-        self.with(|policy| policy.on_reject = Some(OnReject(Arc::new(restyle))))
-    }
-
-    /// The field of a request that holds its id, such as `x-request-id`, set by the host's own middleware in front of
-    /// the guard. Bodies of refusals show it as `request_id`; without this there is none.
-    ///
-    /// A field that came twice, or that holds anything but 1 to 128 visible ASCII characters without quotes, `\`, `<`,
-    /// `>` and `&`, is passed over.
-    #[must_use]
-    pub fn request_id_from(self, field: &str) -> Self {
-        self.with(|policy| policy.request_id_field = Some(field.to_owned()))
+        Self { policy: Arc::new(Policy::of(authority)), request_id: None, grpc: false }
     }
 
     /// This gate for one request: its refusals show `id`, unless it is none (see
@@ -170,42 +71,6 @@ impl Gate {
         Self { grpc: true, ..self }
     }
 
-    /// Who may open a sandbox.
-    #[must_use]
-    pub fn sandbox(self, access: SandboxAccess) -> Self {
-        self.with(|policy| policy.sandbox = access)
-    }
-
-    /// The path under which the routes are mounted, such as `/auth`, where that is not the root of the issuer's URL.
-    /// The OAuth metadata names the endpoints by it.
-    ///
-    /// # Errors
-    /// [`MountPathError`] unless it is empty, or segments of `0-9A-Za-z-._~` with a slash before each and none at the end.
-    pub fn mounted_at(self, path: &str) -> Result<Self, MountPathError> {
-        let mount = MountPath::parse(path)?;
-        Ok(self.with(|policy| policy.mount = mount))
-    }
-
-    /// This gate without the routes of `group`.
-    #[must_use]
-    pub fn without(self, group: Group) -> Self {
-        self.with(|policy| policy.left_out.push(group))
-    }
-
-    /// The host's own routes, to be described at `/openapi.json` beside ours. [`openapi`](crate::openapi) has what they
-    /// need to say how they are guarded.
-    #[must_use]
-    pub fn openapi(self, document: OpenApi) -> Self {
-        self.with(|policy| policy.host_document = Some(HostDocument(Box::new(document))))
-    }
-
-    fn with(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        let policy = Arc::make_mut(&mut self.policy);
-        change(policy);
-        policy.printed_document = OnceLock::new();
-        self
-    }
-
     /// The name of the query parameter that names the entity.
     #[must_use]
     pub fn entity_parameter_name(&self) -> &str {
@@ -232,7 +97,7 @@ impl Gate {
     /// The authority behind it.
     #[must_use]
     pub fn authority(&self) -> &Authority {
-        &self.authority
+        &self.policy.authority
     }
 
     /// Who may open a sandbox.
@@ -249,7 +114,7 @@ impl Gate {
 
     /// The URL that the paths of the routes are added to.
     pub(crate) fn base_url(&self) -> String {
-        format!("{}{}", self.authority.issuer(), self.policy.mount.as_str())
+        format!("{}{}", self.authority().issuer(), self.policy.mount.as_str())
     }
 
     /// Whether any proxy's `X-Forwarded-For` is believed; where none is, the field need not be looked for.
@@ -334,74 +199,12 @@ impl Gate {
         Ok((principal, Some(context)))
     }
 
-    /// The reply to a refusal of a caller that shows a bearer token, or should.
-    #[must_use]
-    pub fn refuse(&self, refusal: &Refusal) -> Reply {
-        self.refuse_as(refusal, Shows::Token)
-    }
-
-    pub(crate) fn refuse_as(&self, refusal: &Refusal, shown: Shows) -> Reply {
-        let answer = Answer::to(refusal, shown);
-        Self::log(refusal, answer.status);
-        self.reply(&answer)
-    }
-
-    /// Says why a request is answered with `status`.
-    pub(crate) fn log(refusal: &Refusal, status: u16) {
-        match refusal {
-            Refusal::Rejected(rejection) => {
-                tracing::debug!(reason = rejection.reason(), status, "request refused");
-            }
-            // As `Debug`, so that whatever a backend says stays on one line.
-            Refusal::Fault(fault) => tracing::error!(fault = ?fault.to_string(), status, "request not answered"),
-        }
-    }
-
-    /// `answer` as a reply: problem details, or the host's own body.
-    pub(crate) fn reply(&self, answer: &Answer) -> Reply {
-        if self.grpc {
-            return grpc::reply(answer, answer.challenge.print(&self.policy.realm));
-        }
-        let rejected = Rejected {
-            status: answer.status,
-            error: answer.error,
-            message: &answer.message,
-            request_id: self.request_id.as_ref().map(RequestId::as_str),
-            retry_after: answer.retry_after,
-        };
-        let own = self.policy.on_reject.as_ref().and_then(|restyle| restyle.0(&rejected));
-        let (media_type, body) = match own {
-            Some(own) if own.content_type.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-                (own.content_type, own.body)
-            }
-            _ => (problem::CONTENT_TYPE.to_owned(), problem::print(&rejected)),
-        };
-        self.dress(answer, &media_type, body)
-    }
-
-    /// `answer` as a reply of an OAuth endpoint. The host's own body has no place there.
-    pub(crate) fn oauth_reply(&self, answer: &Answer) -> Reply {
-        self.dress(answer, oauth_error::CONTENT_TYPE, oauth_error::print(answer))
-    }
-
-    /// `body` with the status and the fields of `answer`.
-    fn dress(&self, answer: &Answer, media_type: &str, body: Vec<u8>) -> Reply {
-        let mut headers = vec![content_type(media_type), no_store()];
-        if let Some(challenge) = answer.challenge.print(&self.policy.realm) {
-            headers.push(("www-authenticate", challenge));
-        }
-        if let Some(seconds) = answer.retry_after {
-            headers.push(("retry-after", seconds.to_string()));
-        }
-        Reply { status: answer.status, headers, body }
-    }
-
     async fn admit(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Refusal> {
         let token = credential::find(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
-        let let_in = self.authority.authenticate(&Presented { token, source: self.source(head) }).await;
+        let let_in = self.authority().authenticate(&Presented { token, source: self.source(head) }).await;
         // What is let in is well written. Only of what is not must be said which of both is at fault, token or field.
         let principal = let_in.map_err(|refusal| credential::check(token).map_or_else(Refusal::from, |_| refusal))?;
-        serves.check(principal.environment(), self.authority.home())?;
+        serves.check(principal.environment(), self.authority().home())?;
         Ok(principal)
     }
 
@@ -429,7 +232,7 @@ impl Gate {
     }
 
     async fn reach(&self, principal: &Principal, requested: Option<&EntityId>) -> Result<EntityContext, Reply> {
-        let reached = self.authority.entity(principal, requested, self.policy.entity_rule).await;
+        let reached = self.authority().entity(principal, requested, self.policy.entity_rule).await;
         reached.map_err(|refusal| self.refuse(&refusal))
     }
 }
