@@ -11,6 +11,7 @@ pub mod moving;
 pub mod random;
 pub mod sandbox;
 pub mod seal;
+mod sync;
 pub mod token_issuer;
 
 pub use authority::{Actor, Authority, BuildError, EntityContext, Fault, Principal, Refusal};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Tests may see more, so what stands under `#[cfg(test)]` is not read.
 const SEES: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("sync", &[]),
     ("seal", &["model"]),
     ("jose", &["model"]),
     ("check", &["jose", "model"]),
@@ -33,6 +34,7 @@ const SEES: &[(&str, &[&str])] = &[
             "check",
             "jose",
             "seal",
+            "sync",
             "model",
         ],
     ),

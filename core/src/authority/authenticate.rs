@@ -84,7 +84,7 @@ impl Inner {
         let serial = self.issuers.serial();
         let mut at_hand = self.cache.at_hand();
         let AtHand { tokens, revocations, recognised } = &mut *at_hand;
-        let revocations = self.feed.follow(revocations);
+        let revocations = self.feed.revocations.follow(revocations);
         let check = |seen: &Seen| self.check_use(&seen.token, presented.source, now, revocations);
         let seen = match tokens.find(place, presented.token, serial, check) {
             Some(found) => found?,
@@ -103,7 +103,7 @@ impl Inner {
     /// What a token that may be used now has proved, whether it was seen before or not.
     pub(super) fn recognise(&self, presented: &Presented<'_>) -> Result<Arc<Seen>, Rejection> {
         let (now, place) = (self.now(), self.cache.place(presented.token));
-        let check = |seen: &Seen| self.check_use(&seen.token, presented.source, now, &self.feed.revocations());
+        let check = |seen: &Seen| self.check_use(&seen.token, presented.source, now, &self.feed.revocations.latest());
         match self.cache.find(place, presented.token, self.issuers.serial(), check) {
             Some(found) => found.inspect(|_| count(&self.usage.recognised)),
             None => self.first_seen(presented, place, now),
@@ -114,7 +114,7 @@ impl Inner {
         // Read before the keys are: a token that was verified by older ones must not pass for one of newer ones.
         let serial = self.issuers.serial();
         let mut token = self.verify(presented.token, now)?;
-        self.check_use(&token, presented.source, now, &self.feed.revocations())?;
+        self.check_use(&token, presented.source, now, &self.feed.revocations.latest())?;
         let usage = self.usage.cell(token.developer(), token.key());
         usage.share_holder(&mut token);
         let seen = Arc::new(Seen::new(presented.token, token, serial, usage));

@@ -172,7 +172,7 @@ impl Inner {
 
     /// An epoch that no token of an earlier developer with this id has.
     fn first_epoch(&self, developer: &DeveloperRef, now: UnixTime) -> u64 {
-        self.feed.revocations().epoch_floor(developer).max(now.seconds())
+        self.feed.revocations.latest().epoch_floor(developer).max(now.seconds())
     }
 }
 

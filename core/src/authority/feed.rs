@@ -1,12 +1,12 @@
 //! The change feed in memory: what was revoked, and how fresh that knowledge is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use super::in_force::InForce;
 use super::now::Time;
 use super::{Fault, Inner, Refusal};
-use crate::check::Revocations;
 use crate::key_store::{Sharing, StoreError};
 use crate::model::{Announcement, FeedEntry, FeedPosition, UnixTime};
 
@@ -15,23 +15,12 @@ const PAGE: usize = 1_000;
 /// What the feed said so far.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    revocations: RwLock<Arc<Revocations>>,
-    /// Goes up with each change of them, after it.
-    version: AtomicU64,
-    /// Held by whoever changes them.
-    changing: Mutex<()>,
+    pub(super) revocations: InForce,
     reading: RwLock<Reading>,
     /// How many commits of ours announced something, and may or may not have been done.
     doubts: AtomicU64,
     /// How many of them came before the latest reading.
     read_doubts: AtomicU64,
-}
-
-/// Revocations as somebody knows them.
-#[derive(Debug, Default)]
-pub(super) struct KnownRevocations {
-    version: u64,
-    revocations: Arc<Revocations>,
 }
 
 /// A commit that announces something, until its outcome is known. Dropped before that, also by a caller that no longer
@@ -47,33 +36,6 @@ struct Reading {
 }
 
 impl Feed {
-    /// What was revoked, as it is now. It is replaced by the next change, not changed.
-    pub(super) fn revocations(&self) -> Arc<Revocations> {
-        Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Brings `known` up to date. Where nothing changed, it reads one word and writes none.
-    pub(super) fn follow<'a>(&self, known: &'a mut KnownRevocations) -> &'a Revocations {
-        let latest = self.version.load(Ordering::Acquire);
-        if known.version != latest {
-            // What is read is of that version or later.
-            *known = KnownRevocations { version: latest, revocations: self.revocations() };
-        }
-        &known.revocations
-    }
-
-    /// Puts changed revocations in the place of those that readers have. Readers wait for the replacement alone.
-    pub(super) fn change_revocations(&self, change: impl FnOnce(&mut Revocations)) {
-        let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changed = Revocations::clone(&self.revocations());
-        change(&mut changed);
-        let changed = Arc::new(changed);
-        let former = std::mem::replace(&mut *self.revocations.write().unwrap_or_else(PoisonError::into_inner), changed);
-        self.version.fetch_add(1, Ordering::Release);
-        drop(changing);
-        drop(former);
-    }
-
     /// How long ago the feed was read to its end, by the slower-minded of both clocks.
     pub(super) fn age(&self, time: &Time) -> Duration {
         let reading = *self.reading.read().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +158,7 @@ impl Inner {
             let ahead = self.config.policy.leeway.as_seconds();
             entries.iter_mut().for_each(|entry| entry.at = entry.at.plus(ahead));
         }
-        self.feed.change_revocations(|revocations| revocations.apply_all(&entries));
+        self.feed.revocations.change(|revocations| revocations.apply_all(&entries));
         let mut signing_keys_changed = false;
         for entry in entries {
             match entry.announcement {

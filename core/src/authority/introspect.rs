@@ -33,7 +33,7 @@ impl Inner {
         let (environment, signed) = self.signed(&token, now)?;
         let claims = signed.claims.clone().into_owned();
         let verified = own(client, self.identify(environment, signed)?)?;
-        check_active(&verified, now, &self.config.policy, &self.feed.revocations())?;
+        check_active(&verified, now, &self.config.policy, &self.feed.revocations.latest())?;
         Ok(claims)
     }
 

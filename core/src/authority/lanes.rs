@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
+use crate::sync::thread_local;
+
 /// As many `T` as there are processors. A thread always gets the same one, and neighbours get different ones; what it
 /// writes there slows no other down.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ impl<T> Lanes<T> {
 
     /// The calling thread's.
     pub(super) fn mine(&self) -> &T {
-        let place = NUMBER.with(|number| *number) % self.len();
-        let lane = place.checked_sub(1).and_then(|place| self.others.get(place));
+        let number = NUMBER.with(|number| *number);
+        let lane = (number % self.len()).checked_sub(1).and_then(|place| self.others.get(place));
         &lane.unwrap_or(&self.first).0
     }
 

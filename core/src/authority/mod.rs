@@ -12,6 +12,7 @@ mod entities;
 mod exchange;
 mod feed;
 mod find;
+mod in_force;
 mod introspect;
 mod issuers;
 mod keys;
@@ -25,6 +26,8 @@ mod refusal;
 mod restored;
 mod revocation;
 mod sandboxes;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod secrets;
 mod signing_key_records;
 mod signing_keys;
@@ -253,14 +256,18 @@ impl Authority {
         self.inner.store.get(&[crate::model::RecordKey::Settings]).await?;
         self.inner.fresh().await?;
         let feed_age = if self.inner.follows_feed() { self.inner.feed.age(&self.inner.time) } else { Duration::ZERO };
-        Ok(Health { feed_age, revocations: self.inner.feed.revocations().len(), cached_tokens: self.inner.cache.len() })
+        Ok(Health {
+            feed_age,
+            revocations: self.inner.feed.revocations.latest().len(),
+            cached_tokens: self.inner.cache.len(),
+        })
     }
 
     /// What was counted since the authority was built.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let Inner { usage, cache, feed, .. } = &*self.inner;
-        usage.statistics(cache.recognised(), cache.len(), feed.revocations().len())
+        usage.statistics(cache.recognised(), cache.len(), feed.revocations.latest().len())
     }
 }
 

@@ -47,7 +47,7 @@ impl Revocation<'_> {
         inner.fresh().await?;
         inner.usage.cell(client.developer(), client.key()).count_requests(1);
         let found = inner.own_token(client, token).and_then(|token| {
-            let by = inner.feed.revocations().check(&token);
+            let by = inner.feed.revocations.latest().check(&token);
             by.map_or(Ok(token), |by| Err(Rejection::Revoked { by }))
         });
         match found {

@@ -192,7 +192,7 @@ impl Inner {
 
     /// Which of the tokens that were verified may still be used at `now`, or later.
     fn usable_tokens(&self, now: UnixTime) -> impl Fn(&Seen) -> bool + use<> {
-        let (serial, revocations) = (self.issuers.serial(), self.feed.revocations());
+        let (serial, revocations) = (self.issuers.serial(), self.feed.revocations.latest());
         move |seen| {
             let token = &seen.token;
             seen.issuers == serial && now < token.expires_at() && revocations.check(token).is_none()
@@ -203,7 +203,7 @@ impl Inner {
     fn forget_ended(&self) {
         if let Ok(now) = self.set_now() {
             self.time.raise_floor(now);
-            self.feed.change_revocations(|revocations| revocations.prune(now));
+            self.feed.revocations.change(|revocations| revocations.prune(now));
             let usable = self.usable_tokens(now);
             self.cache.retain(usable);
         }

@@ -1,13 +1,12 @@
 //! Counting in memory: uses per key, and refused exchanges; `upkeep` writes them merged.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::check::{Holder, VerifiedToken};
 use crate::model::{
     DeveloperRef, EnvironmentName, KeyActivity, KeyId, Merge, Rejection, UnixTime, UsageCounts, UsageRow,
 };
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// What was counted since the authority was built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

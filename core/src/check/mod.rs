@@ -17,7 +17,7 @@ mod turnover;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub(crate) use access_token::Holder;
 pub use access_token::{Expected, VerifiedToken, check_identity};

@@ -10,17 +10,17 @@ use crate::model::{
     ScopeSet, SignedClaims, SigningKeyId, Source, TokenId, UnixTime,
 };
 
-pub(super) const ISSUER: &str = "https://api.example.com/live";
+pub(crate) const ISSUER: &str = "https://api.example.com/live";
 
 /// The present in most tests.
-pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
 
 /// `NOW`, moved by `seconds`.
-pub(super) fn after(seconds: i64) -> UnixTime {
+pub(crate) fn after(seconds: i64) -> UnixTime {
     if seconds < 0 { NOW.minus(seconds.unsigned_abs()) } else { NOW.plus(seconds.unsigned_abs()) }
 }
 
-pub(super) fn policy() -> TokenPolicy {
+pub(crate) fn policy() -> TokenPolicy {
     TokenPolicy {
         default_lifetime: Lifetime::seconds(900),
         longest_lifetime: Lifetime::seconds(3600),
@@ -28,11 +28,11 @@ pub(super) fn policy() -> TokenPolicy {
     }
 }
 
-pub(super) fn set(text: &str) -> ScopeSet {
+pub(crate) fn set(text: &str) -> ScopeSet {
     ScopeSet::parse(text).expect("a scope")
 }
 
-pub(super) fn registry() -> ScopeRegistry {
+pub(crate) fn registry() -> ScopeRegistry {
     let own = [
         DeclaredScope { token: "ledger:read", management: false },
         DeclaredScope { token: "ledger:write", management: false },
@@ -41,31 +41,31 @@ pub(super) fn registry() -> ScopeRegistry {
     ScopeRegistry::new(BUILT_IN.iter().chain(&own)).expect("declared")
 }
 
-pub(super) fn developer_ref(id: &str) -> DeveloperRef {
+pub(crate) fn developer_ref(id: &str) -> DeveloperRef {
     DeveloperRef { environment: EnvironmentName::LIVE, id: DeveloperId::parse(id).expect("an id") }
 }
 
-pub(super) fn entity(id: &str) -> EntityId {
+pub(crate) fn entity(id: &str) -> EntityId {
     EntityId::parse(id).expect("an id")
 }
 
-pub(super) fn key_id(first: char) -> KeyId {
+pub(crate) fn key_id(first: char) -> KeyId {
     KeyId::parse(&format!("{first}123456789abcdEF")).expect("an id")
 }
 
-pub(super) fn token_id(first: char) -> TokenId {
+pub(crate) fn token_id(first: char) -> TokenId {
     TokenId::parse(&format!("{first}123456789abcdefghijkl")).expect("an id")
 }
 
-pub(super) fn digest(pepper: u8, value: u8) -> KeyDigest {
+pub(crate) fn digest(pepper: u8, value: u8) -> KeyDigest {
     KeyDigest { pepper: PepperId::from_bytes([pepper; 16]), value: [value; 32] }
 }
 
-pub(super) fn source(address: &str) -> Source {
+pub(crate) fn source(address: &str) -> Source {
     Source { address: Some(address.parse().expect("an address")) }
 }
 
-pub(super) fn developer() -> Developer {
+pub(crate) fn developer() -> Developer {
     Developer {
         reference: developer_ref("dev"),
         name: "Dev".to_owned(),
@@ -76,7 +76,7 @@ pub(super) fn developer() -> Developer {
 }
 
 /// A key with every scope that is not marked, whose digest is `digest(1, 1)`.
-pub(super) fn key() -> ApiKey {
+pub(crate) fn key() -> ApiKey {
     ApiKey {
         developer: developer_ref("dev"),
         id: key_id('0'),
@@ -94,12 +94,12 @@ pub(super) fn key() -> ApiKey {
     }
 }
 
-pub(super) fn parts() -> KeyTextParts {
+pub(crate) fn parts() -> KeyTextParts {
     KeyTextParts { brand: "lb".to_owned(), environment: EnvironmentName::LIVE, id: key_id('0') }
 }
 
 /// `key` as found right a day before `NOW`.
-pub(super) fn verified_key(key: &ApiKey) -> VerifiedKey {
+pub(crate) fn verified_key(key: &ApiKey) -> VerifiedKey {
     let presented = PresentedKey {
         developer: &key.developer,
         parts: &parts(),
@@ -109,7 +109,7 @@ pub(super) fn verified_key(key: &ApiKey) -> VerifiedKey {
     check_api_key(&presented, Some(&developer()), Some(key), after(-86_400)).expect("a good key")
 }
 
-pub(super) fn claims() -> AccessClaims<'static> {
+pub(crate) fn claims() -> AccessClaims<'static> {
     AccessClaims {
         issuer: ISSUER.into(),
         audience: ISSUER.into(),
@@ -132,20 +132,20 @@ pub(super) fn claims() -> AccessClaims<'static> {
 }
 
 /// Makes entity claims for the entity `id`.
-pub(super) fn for_entity(claims: &mut AccessClaims<'_>, id: &str) {
+pub(crate) fn for_entity(claims: &mut AccessClaims<'_>, id: &str) {
     claims.subject = id.to_owned().into();
     claims.entity = Some(entity(id));
 }
 
-pub(super) fn signed(claims: AccessClaims<'_>) -> SignedClaims<'_> {
+pub(crate) fn signed(claims: AccessClaims<'_>) -> SignedClaims<'_> {
     SignedClaims { signing_key: SigningKeyId::parse("kid").expect("an id"), claims }
 }
 
-pub(super) const EXPECTED: Expected<'_> =
+pub(crate) const EXPECTED: Expected<'_> =
     Expected { issuer: ISSUER, audience: ISSUER, environment: EnvironmentName::LIVE };
 
 /// A good token, after `edit`.
-pub(super) fn token(edit: impl FnOnce(&mut AccessClaims<'static>)) -> VerifiedToken {
+pub(crate) fn token(edit: impl FnOnce(&mut AccessClaims<'static>)) -> VerifiedToken {
     let mut claims = claims();
     edit(&mut claims);
     check_identity(signed(claims), &EXPECTED).expect("a good token")

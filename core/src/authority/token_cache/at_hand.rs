@@ -1,16 +1,15 @@
 //! The tokens that one processor sees again and again, kept apart from the others' so that a hit writes nothing shared.
 
-use std::sync::Arc;
-
 use super::{Place, Seen};
-use crate::authority::feed::KnownRevocations;
+use crate::authority::in_force::Known;
 use crate::model::Rejection;
+use crate::sync::Arc;
 
 /// What one processor has at hand for a token seen before, behind a lock that it takes alone but for upkeep.
 #[derive(Debug, Default)]
 pub(in crate::authority) struct AtHand {
     pub(in crate::authority) tokens: HotTokens,
-    pub(in crate::authority) revocations: KnownRevocations,
+    pub(in crate::authority) revocations: Known,
     /// How many tokens were recognised.
     pub(in crate::authority) recognised: u64,
 }

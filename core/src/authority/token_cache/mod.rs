@@ -3,7 +3,6 @@
 mod at_hand;
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -14,6 +13,7 @@ use super::lanes::Lanes;
 use super::usage::UsageCell;
 use crate::check::VerifiedToken;
 use crate::model::Rejection;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A token that was verified once: its identity, never its authority. Lifetime, address, scope and revocation are
 /// checked on every use.
