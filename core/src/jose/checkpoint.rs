@@ -30,9 +30,7 @@ pub fn sign_checkpoint(checkpoint: Checkpoint, pair: &SigningPair) -> Result<Sig
     let mut compact = print_header(Typ::Checkpoint, pair.public().algorithm(), pair.id());
     // INVARIANT: texts and numbers always have a JSON form; were it not so, an empty payload is refused by every reader.
     URL_SAFE_NO_PAD.encode_string(serde_json::to_string(&claims).unwrap_or_default(), &mut compact);
-    let signature = pair.sign(compact.as_bytes())?;
-    compact.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+    pair.sign_compact(&mut compact)?;
     Ok(SignedCheckpoint { checkpoint, compact })
 }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::pkcs8::bit_length;
-use super::ring::{self, PrivateKey};
-use super::{CompactToken, KeyError, pem, thumbprint};
+use super::signature_provider::{Signer, Verifier};
+use super::{CompactToken, KeyError, SignatureProvider, pem, thumbprint};
 use crate::model::{Algorithm, PublicKey, Rejection, SecretBytes, SecretText, SigningKeyId};
 
 /// A public key that was found usable, with its id.
@@ -12,24 +15,34 @@ use crate::model::{Algorithm, PublicKey, Rejection, SecretBytes, SecretText, Sig
 pub struct VerifyingKey {
     id: SigningKeyId,
     public: PublicKey,
+    verifier: Verifier,
 }
 
 impl VerifyingKey {
-    /// Accepts a key whose numbers are in bounds. Its id is its [`thumbprint`].
+    /// Accepts a key whose numbers are in bounds, to verify with ring. Its id is its [`thumbprint`].
     ///
     /// # Errors
     /// - [`KeyError::RsaSize`] outside 3,072 to 8,192 bits
     /// - [`KeyError::RsaExponent`] for an even exponent, or one outside 65,537 to 2^33 (FIPS 186-5 §5.4)
-    /// - [`KeyError::PublicKey`] for a P-256 point off the curve, an Ed25519 key of small order, an even modulus or
-    ///   numbers with leading zeros
+    /// - [`KeyError::PublicKey`] for a P-256 point off the curve or in another form than the uncompressed one, an Ed25519
+    ///   key of small order or with a coordinate that is not reduced (RFC 8032 §5.1.3), an even modulus or numbers with
+    ///   leading zeros
     pub fn new(public: &PublicKey) -> Result<Self, KeyError> {
+        Self::new_with(SignatureProvider::Ring, public)
+    }
+
+    /// The same, to verify with `provider`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_with(provider: SignatureProvider, public: &PublicKey) -> Result<Self, KeyError> {
         match public {
-            PublicKey::Ed25519(key) => check_order(key)?,
-            PublicKey::P256(_) => {}
+            PublicKey::Ed25519(key) => check_ed25519(key)?,
+            PublicKey::P256(point) => check_uncompressed(point)?,
             PublicKey::Rsa { n, e } => check_rsa(n, e)?,
         }
-        ring::check_public(public)?;
-        Ok(Self { id: thumbprint(public), public: public.clone() })
+        let verifier = Verifier::new(provider, public)?;
+        Ok(Self { id: thumbprint(public), public: public.clone(), verifier })
     }
 
     /// The key's id (`kid`).
@@ -42,6 +55,12 @@ impl VerifyingKey {
     #[must_use]
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// The library that verifies.
+    #[must_use]
+    pub const fn provider(&self) -> SignatureProvider {
+        self.verifier.provider()
     }
 
     /// Whether this key signed `token`. The caller found the key by the token's `kid`.
@@ -59,7 +78,7 @@ impl VerifyingKey {
     /// Whether `signature`, in JOSE's form (RFC 7518 §3), is this key's for `message`.
     #[must_use]
     pub fn verify_bytes(&self, message: &[u8], signature: &[u8]) -> bool {
-        ring::verify(&self.public, message, signature)
+        self.verifier.verify(&self.public, message, signature)
     }
 }
 
@@ -67,36 +86,61 @@ impl VerifyingKey {
 pub struct SigningPair {
     id: SigningKeyId,
     public: PublicKey,
-    private: PrivateKey,
+    signer: Signer,
 }
 
 impl SigningPair {
-    /// A new key for `algorithm`, and its PKCS#8 DER to be sealed.
+    /// A new key for `algorithm` by ring, and its PKCS#8 DER to be sealed.
     ///
     /// # Errors
     /// [`KeyError::CannotGenerateRsa`] for RS256, [`KeyError::Signing`] if the system's randomness failed.
     pub fn generate(algorithm: Algorithm) -> Result<(Self, SecretBytes), KeyError> {
-        let der = PrivateKey::generate(algorithm)?;
-        Ok((Self::from_pkcs8(&der)?, der))
+        Self::generate_with(SignatureProvider::Ring, algorithm)
     }
 
-    /// The key in `der` (PKCS#8, RFC 5958): Ed25519, P-256 or RSA.
+    /// The same by `provider`. An RSA key has 3,072 bits, and takes about half a second of computing; some take several.
+    ///
+    /// # Errors
+    /// [`KeyError::CannotGenerateRsa`] where the provider does not [generate](SignatureProvider::generates) such keys,
+    /// [`KeyError::Signing`] if the system's randomness failed.
+    pub fn generate_with(provider: SignatureProvider, algorithm: Algorithm) -> Result<(Self, SecretBytes), KeyError> {
+        let der = Signer::generate(provider, algorithm)?;
+        Ok((Self::from_pkcs8_with(provider, &der)?, der))
+    }
+
+    /// The key in `der` (PKCS#8, RFC 5958), Ed25519, P-256 or RSA, to sign with ring.
     ///
     /// # Errors
     /// [`KeyError`] for a key of another kind or size, or damaged bytes.
     pub fn from_pkcs8(der: &SecretBytes) -> Result<Self, KeyError> {
-        let private = PrivateKey::from_pkcs8(der.expose())?;
-        let VerifyingKey { id, public } = VerifyingKey::new(&private.public()?)?;
-        Ok(Self { id, public, private })
+        Self::from_pkcs8_with(SignatureProvider::Ring, der)
     }
 
-    /// The key in `pem` (PKCS#8, RFC 7468 §10), and its DER to be sealed.
+    /// The same, to sign with `provider`.
+    ///
+    /// # Errors
+    /// As [`from_pkcs8`](Self::from_pkcs8).
+    pub fn from_pkcs8_with(provider: SignatureProvider, der: &SecretBytes) -> Result<Self, KeyError> {
+        let signer = Signer::from_pkcs8(provider, der.expose())?;
+        let VerifyingKey { id, public, .. } = VerifyingKey::new_with(provider, &signer.public()?)?;
+        Ok(Self { id, public, signer })
+    }
+
+    /// The key in `pem` (PKCS#8, RFC 7468 §10), to sign with ring, and its DER to be sealed.
     ///
     /// # Errors
     /// [`KeyError`]; for encrypted, PKCS#1 and SEC 1 keys it says how to convert them.
     pub fn from_pem(pem: &SecretText) -> Result<(Self, SecretBytes), KeyError> {
+        Self::from_pem_with(SignatureProvider::Ring, pem)
+    }
+
+    /// The same, to sign with `provider`.
+    ///
+    /// # Errors
+    /// As [`from_pem`](Self::from_pem).
+    pub fn from_pem_with(provider: SignatureProvider, pem: &SecretText) -> Result<(Self, SecretBytes), KeyError> {
         let der = pem::private_key(pem)?;
-        Ok((Self::from_pkcs8(&der)?, der))
+        Ok((Self::from_pkcs8_with(provider, &der)?, der))
     }
 
     /// The public half.
@@ -111,12 +155,29 @@ impl SigningPair {
         &self.id
     }
 
+    /// The library that signs.
+    #[must_use]
+    pub const fn provider(&self) -> SignatureProvider {
+        self.signer.provider()
+    }
+
     /// The signature of `message` in JOSE's form (RFC 7518 §3).
     ///
     /// # Errors
     /// [`KeyError::Signing`] if the system's randomness failed.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        self.private.sign(message)
+        self.signer.sign(message).map(|signature| signature.as_ref().to_vec())
+    }
+
+    /// Signs `compact`, a header and a payload with a dot between, and adds a dot and the signature to it (RFC 7515 §7.1).
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign); `compact` is unchanged then.
+    pub(crate) fn sign_compact(&self, compact: &mut String) -> Result<(), KeyError> {
+        let signature = self.signer.sign(compact.as_bytes())?;
+        compact.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, compact);
+        Ok(())
     }
 }
 
@@ -140,26 +201,30 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     }
 }
 
-/// Refuses the points whose order divides eight: for them, anybody makes signatures that look right.
-fn check_order(key: &[u8; 32]) -> Result<(), KeyError> {
+/// Refuses what is no point's one spelling, and the points whose order divides eight: for them, anybody makes signatures
+/// that look right.
+fn check_ed25519(key: &[u8; 32]) -> Result<(), KeyError> {
     let mut y = *key;
     y[31] &= 0x7f;
-    if SMALL_ORDER.contains(&y) { Err(KeyError::PublicKey { kind: "Ed25519" }) } else { Ok(()) }
+    // Not below p = 2^255 - 19 (RFC 8032 §5.1.3): some libraries reduce it, and others refuse it.
+    let not_reduced = matches!(y, [0xed..=0xff, middle @ .., 0x7f] if middle == [0xff; 30]);
+    if not_reduced || SMALL_ORDER.contains(&y) { Err(KeyError::PublicKey { kind: "Ed25519" }) } else { Ok(()) }
 }
 
-/// The y coordinates of the eight points of small order on edwards25519, and the spellings of two of them above p.
-const SMALL_ORDER: [[u8; 32]; 7] = {
+/// Refuses the hybrid form (X9.62 §4.3.6), which not all libraries know.
+fn check_uncompressed(point: &[u8; 65]) -> Result<(), KeyError> {
+    if point.first() == Some(&4) { Ok(()) } else { Err(KeyError::PublicKey { kind: "P-256" }) }
+}
+
+/// The y coordinates of the eight points of small order on edwards25519.
+const SMALL_ORDER: [[u8; 32]; 5] = {
     let zero = [0; 32];
     let mut one = [0; 32];
     one[0] = 1;
     let mut minus_one = [0xff; 32];
     minus_one[0] = 0xec;
     minus_one[31] = 0x7f;
-    let mut p = minus_one;
-    p[0] = 0xed;
-    let mut p_plus_one = minus_one;
-    p_plus_one[0] = 0xee;
-    [zero, one, minus_one, p, p_plus_one, ORDER_EIGHT[0], ORDER_EIGHT[1]]
+    [zero, one, minus_one, ORDER_EIGHT[0], ORDER_EIGHT[1]]
 };
 
 const ORDER_EIGHT: [[u8; 32]; 2] = [
@@ -177,55 +242,119 @@ const ORDER_EIGHT: [[u8; 32]; 2] = [
 mod tests {
     use super::*;
 
-    fn generated(algorithm: Algorithm) -> SigningPair {
-        SigningPair::generate(algorithm).expect("a key").0
+    const ALL: &[SignatureProvider] = SignatureProvider::ALL;
+
+    fn generated(provider: SignatureProvider, algorithm: Algorithm) -> SigningPair {
+        SigningPair::generate_with(provider, algorithm).expect("a key").0
+    }
+
+    fn key(provider: SignatureProvider, pair: &SigningPair) -> VerifyingKey {
+        VerifyingKey::new_with(provider, pair.public()).expect("usable")
+    }
+
+    /// Every provider with every algorithm that it generates keys for.
+    fn kinds() -> impl Iterator<Item = (SignatureProvider, Algorithm)> {
+        let algorithms = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256];
+        let all = ALL.iter().flat_map(move |provider| algorithms.map(|algorithm| (*provider, algorithm)));
+        all.filter(|(provider, algorithm)| provider.generates(*algorithm))
     }
 
     #[test]
-    fn a_pair_signs_what_its_public_half_verifies_and_nothing_else() {
-        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-            let pair = generated(algorithm);
-            let other = generated(algorithm);
-            let key = VerifyingKey::new(pair.public()).expect("usable");
+    fn ring_is_the_provider_unless_another_is_named() {
+        let (pair, der) = SigningPair::generate(Algorithm::EdDsa).expect("a key");
+        assert_eq!(pair.provider(), SignatureProvider::Ring);
+        assert_eq!(SigningPair::from_pkcs8(&der).expect("the same").provider(), SignatureProvider::Ring);
+        assert_eq!(VerifyingKey::new(pair.public()).expect("usable").provider(), SignatureProvider::Ring);
+        assert_eq!(SignatureProvider::default(), SignatureProvider::Ring);
+        for &provider in ALL {
+            assert_eq!(generated(provider, Algorithm::EdDsa).provider(), provider);
+            assert_eq!(key(provider, &pair).provider(), provider);
+        }
+    }
+
+    #[test]
+    fn what_one_provider_signs_each_verifies_and_nothing_else() {
+        for (provider, algorithm) in kinds() {
+            let pair = generated(provider, algorithm);
+            let other = generated(provider, algorithm);
             let signature = pair.sign(b"message").expect("signed");
-            assert_eq!(key.id(), pair.id());
-            assert_eq!(signature.len(), 64, "JOSE's form, not DER");
-            assert!(key.verify_bytes(b"message", &signature));
-            assert!(!key.verify_bytes(b"messagf", &signature));
-            assert!(!VerifyingKey::new(other.public()).expect("usable").verify_bytes(b"message", &signature));
-            for length in 0..signature.len() {
-                assert!(!key.verify_bytes(b"message", &signature[..length]), "{length}");
+            let length = if algorithm == Algorithm::Rs256 { 384 } else { 64 };
+            assert_eq!(signature.len(), length, "JOSE's form, not DER");
+            for &judge in ALL {
+                let ours = key(judge, &pair);
+                assert_eq!(ours.id(), pair.id());
+                assert!(ours.verify_bytes(b"message", &signature), "{algorithm:?} by {provider:?} for {judge:?}");
+                assert!(!ours.verify_bytes(b"messagf", &signature));
+                assert!(!key(judge, &other).verify_bytes(b"message", &signature));
+                for length in 0..signature.len() {
+                    assert!(!ours.verify_bytes(b"message", &signature[..length]), "{length}");
+                }
+                assert!(!ours.verify_bytes(b"message", &[&*signature, &[0]].concat()));
+                for place in 0..signature.len() {
+                    let mut changed = signature.clone();
+                    changed[place] ^= 1 << (place % 8);
+                    assert!(!ours.verify_bytes(b"message", &changed), "{algorithm:?} {judge:?} {place}");
+                }
             }
         }
     }
 
     #[test]
-    fn a_pair_comes_back_from_its_der() {
-        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-            let (pair, der) = SigningPair::generate(algorithm).expect("a key");
-            assert_eq!(SigningPair::from_pkcs8(&der).expect("the same").public(), pair.public());
-            for length in 0..der.expose().len() {
-                let cut = SecretBytes::new(der.expose()[..length].to_vec());
-                assert!(SigningPair::from_pkcs8(&cut).is_err(), "{length}");
+    fn a_pair_comes_back_from_its_der_with_any_provider() {
+        for (provider, algorithm) in kinds() {
+            let (pair, der) = SigningPair::generate_with(provider, algorithm).expect("a key");
+            for &reader in ALL {
+                let read = SigningPair::from_pkcs8_with(reader, &der).expect("the same");
+                assert_eq!(read.public(), pair.public(), "{algorithm:?} by {provider:?} for {reader:?}");
+                if algorithm != Algorithm::Es256 {
+                    assert_eq!(read.sign(b"message"), pair.sign(b"message"), "no chance is in it");
+                }
+                for length in 0..der.expose().len() {
+                    let cut = SecretBytes::new(der.expose()[..length].to_vec());
+                    assert!(SigningPair::from_pkcs8_with(reader, &cut).is_err(), "{length}");
+                }
             }
         }
-        assert_eq!(SigningPair::generate(Algorithm::Rs256).err(), Some(KeyError::CannotGenerateRsa));
+    }
+
+    #[test]
+    fn ring_generates_no_rsa_keys_and_says_who_does() {
+        let refusal = SigningPair::generate(Algorithm::Rs256).err();
+        assert_eq!(refusal, Some(KeyError::CannotGenerateRsa));
+        assert!(KeyError::CannotGenerateRsa.to_string().contains("feature `aws-lc`"));
+    }
+
+    #[test]
+    #[cfg(feature = "aws-lc")]
+    fn a19_a_generated_rsa_key_has_3072_bits() {
+        let pair = generated(SignatureProvider::AwsLc, Algorithm::Rs256);
+        let PublicKey::Rsa { n, e } = pair.public() else { panic!("an RSA key") };
+        assert_eq!((bit_length(n), &**e), (3072, &[1, 0, 1][..]));
     }
 
     #[test]
     fn a17_a18_degenerate_signatures_are_refused() {
-        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-            let key = VerifyingKey::new(generated(algorithm).public()).expect("usable");
-            for signature in [&[][..], &[0; 64], &[0xff; 64], &[0; 63], &[0; 65], &[0; 512]] {
-                assert!(!key.verify_bytes(b"message", signature), "{algorithm:?} {signature:?}");
+        for (provider, algorithm) in kinds() {
+            let pair = generated(provider, algorithm);
+            for &judge in ALL {
+                let key = key(judge, &pair);
+                for signature in
+                    [&[][..], &[0; 64], &[0xff; 64], &[0; 63], &[0; 65], &[0; 384], &[0xff; 384], &[0; 512]]
+                {
+                    assert!(!key.verify_bytes(b"message", signature), "{judge:?} {algorithm:?} {signature:?}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a18_a_signature_whose_s_is_not_reduced_is_refused() {
         // S plus the group's order (RFC 8032 §5.1.7 wants S below it).
         let order: [u8; 32] = [
             0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
             0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
         ];
-        let pair = generated(Algorithm::EdDsa);
+        let pair = generated(SignatureProvider::Ring, Algorithm::EdDsa);
         let mut signature = pair.sign(b"message").expect("signed");
         let mut carry = 0;
         for (digit, added) in signature[32..].iter_mut().zip(order) {
@@ -233,7 +362,39 @@ mod tests {
             *digit = sum.to_le_bytes()[0];
             carry = sum >> 8;
         }
-        assert!(!VerifyingKey::new(pair.public()).expect("usable").verify_bytes(b"message", &signature));
+        for &judge in ALL {
+            assert!(!key(judge, &pair).verify_bytes(b"message", &signature), "{judge:?}");
+        }
+    }
+
+    #[test]
+    fn a17_es256_numbers_of_zero_or_of_the_order_and_beyond_are_refused() {
+        let mut order = [0xff; 32];
+        order[4..8].fill(0);
+        order[16..].copy_from_slice(&[
+            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+        ]);
+        let pair = generated(SignatureProvider::Ring, Algorithm::Es256);
+        let good = pair.sign(b"message").expect("signed");
+        for number in [[0; 32], order, [0xff; 32]] {
+            let bad = [[&number, &good[32..]].concat(), [&good[..32], &number].concat(), [number, number].concat()];
+            for signature in &bad {
+                for &judge in ALL {
+                    assert!(!key(judge, &pair).verify_bytes(b"message", signature), "{judge:?} {signature:x?}");
+                }
+            }
+        }
+        // The other s of the pair: RFC 7518 §3.4 does not refuse it, and a token is not told apart by its signature.
+        let mut borrow = 0;
+        let mut negated = good.clone();
+        for (digit, of_order) in negated[32..].iter_mut().zip(order).rev() {
+            let difference = i16::from(of_order) - i16::from(*digit) - borrow;
+            borrow = i16::from(difference < 0);
+            *digit = difference.to_le_bytes()[0];
+        }
+        for &judge in ALL {
+            assert!(key(judge, &pair).verify_bytes(b"message", &negated), "{judge:?}");
+        }
     }
 
     #[test]
@@ -266,35 +427,68 @@ mod tests {
         ];
         for (n, e, want) in cases {
             let bits = bit_length(&n);
-            assert_eq!(
-                VerifyingKey::new(&PublicKey::Rsa { n, e: e.clone() }).map(|_| ()),
-                want,
-                "{bits} bits, e {e:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a19_points_that_are_no_keys_are_refused() {
-        let off_curve = [4; 65];
-        let mut compressed = [7; 65];
-        compressed[0] = 2;
-        for point in [off_curve, compressed, [0; 65]] {
-            let refusal = VerifyingKey::new(&PublicKey::P256(point)).err();
-            assert_eq!(refusal, Some(KeyError::PublicKey { kind: "P-256" }));
-        }
-        for mut point in SMALL_ORDER {
-            for sign in [0, 0x80] {
-                point[31] ^= sign;
-                let refusal = VerifyingKey::new(&PublicKey::Ed25519(point)).err();
-                assert_eq!(refusal, Some(KeyError::PublicKey { kind: "Ed25519" }), "{point:x?}");
+            let public = PublicKey::Rsa { n, e };
+            for &provider in ALL {
+                let verdict = VerifyingKey::new_with(provider, &public).map(|_| ());
+                assert_eq!(verdict, want, "{provider:?}: {bits} bits, {public:?}");
             }
         }
     }
 
     #[test]
+    fn a19_points_that_are_no_keys_are_refused() {
+        let PublicKey::P256(good) = *generated(SignatureProvider::Ring, Algorithm::Es256).public() else {
+            panic!("a point")
+        };
+        let with_form = |form| {
+            let mut point = good;
+            point[0] = form;
+            point
+        };
+        let hybrid = with_form(6 | good[64] & 1);
+        let mut off_curve = good;
+        off_curve[64] ^= 1;
+        for point in [off_curve, [4; 65], with_form(2), with_form(3), hybrid, with_form(0), [0; 65]] {
+            assert_refused(&PublicKey::P256(point), "P-256");
+        }
+        assert!(ALL.iter().all(|provider| VerifyingKey::new_with(*provider, &PublicKey::P256(good)).is_ok()));
+    }
+
+    #[test]
+    fn a19_ed25519_points_of_small_order_or_not_reduced_are_refused() {
+        let not_reduced = (0xed..=0xff).map(|low| {
+            let mut y = [0xff; 32];
+            y[0] = low;
+            y[31] = 0x7f;
+            y
+        });
+        for mut point in SMALL_ORDER.into_iter().chain(not_reduced) {
+            for sign in [0, 0x80] {
+                point[31] ^= sign;
+                assert_refused(&PublicKey::Ed25519(point), "Ed25519");
+            }
+        }
+        // p - 2, the largest y that is not of small order: whether it is on the curve or not, it is read.
+        let mut below = [0xff; 32];
+        below[0] = 0xeb;
+        below[31] = 0x7f;
+        for &provider in ALL {
+            assert!(VerifyingKey::new_with(provider, &PublicKey::Ed25519(below)).is_ok(), "{provider:?}");
+        }
+    }
+
+    fn assert_refused(public: &PublicKey, kind: &'static str) {
+        for &provider in ALL {
+            let refusal = VerifyingKey::new_with(provider, public).err();
+            assert_eq!(refusal, Some(KeyError::PublicKey { kind }), "{provider:?} {public:x?}");
+        }
+    }
+
+    #[test]
     fn l1_debug_shows_no_private_key() {
-        let pair = generated(Algorithm::EdDsa);
-        assert_eq!(format!("{pair:?}"), format!("SigningPair {{ id: {:?}, .. }}", pair.id()));
+        for &provider in ALL {
+            let pair = generated(provider, Algorithm::EdDsa);
+            assert_eq!(format!("{pair:?}"), format!("SigningPair {{ id: {:?}, .. }}", pair.id()));
+        }
     }
 }

@@ -19,6 +19,8 @@
 //! # Ok::<(), latchbook_core::jose::KeyError>(())
 //! ```
 
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
 mod checkpoint;
 mod claims;
 mod compact;
@@ -30,6 +32,7 @@ mod pem;
 mod pkcs8;
 mod provider;
 mod ring;
+mod signature_provider;
 
 pub use checkpoint::{read_checkpoint, sign_checkpoint};
 pub use claims::print_claims;
@@ -37,6 +40,7 @@ pub use compact::{CompactToken, MAX_TOKEN};
 pub use error::KeyError;
 pub use jwk::{KEY_SET_MAX_AGE, key_set, parse_key_set, thumbprint};
 pub use key::{SigningPair, VerifyingKey};
+pub use signature_provider::SignatureProvider;
 
 pub(crate) use compact::print_header;
 pub(crate) use header::Typ;

@@ -26,7 +26,7 @@ struct Signer {
 
 impl JwtIssuer {
     /// An issuer that verifies with `verifying` and signs with `signer`. The signer's public half verifies too, whether
-    /// or not it is listed.
+    /// or not it is listed, and by its provider then.
     ///
     /// # Errors
     /// [`KeyError::Repeated`] if two keys have the same id.
@@ -39,7 +39,7 @@ impl JwtIssuer {
         if let Some(pair) = &signer
             && !verifying.iter().any(|key| key.id() == pair.id())
         {
-            verifying.push(VerifyingKey::new(pair.public())?);
+            verifying.push(VerifyingKey::new_with(pair.provider(), pair.public())?);
         }
         let signer = signer.map(|pair| Signer {
             header: jose::print_header(Typ::AccessToken, pair.public().algorithm(), pair.id()),
@@ -58,9 +58,7 @@ impl JwtIssuer {
         if token.len() > MAX_TOKEN {
             return Err(IssueError::TooLong);
         }
-        let signature = pair.sign(token.as_bytes()).map_err(|error| IssueError::Signer(Box::new(error)))?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        pair.sign_compact(&mut token).map_err(|error| IssueError::Signer(Box::new(error)))?;
         let token = SecretText::new(token);
         if token.expose().len() > MAX_TOKEN { Err(IssueError::TooLong) } else { Ok(token) }
     }
