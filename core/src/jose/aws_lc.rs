@@ -58,10 +58,9 @@ impl PrivateKey {
             }
             Kind::Rsa { .. } => RsaKeyPair::from_pkcs8(der).map(Self::Rsa).map_err(damaged)?,
         };
-        // ECDSA's nonces and RSA's blinding are random, and the first random number of a process takes some 40 ms:
-        // drawn here, so that no request waits for it. Ed25519 signs without (RFC 8032 §5.1.6).
+        // ECDSA's nonces and RSA's blinding are random. Ed25519 signs without (RFC 8032 §5.1.6).
         if !matches!(key, Self::Ed25519(_)) {
-            rand::fill(&mut [0; 32]).map_err(|_| KeyError::Signing)?;
+            draw()?;
         }
         Ok(key)
     }
@@ -96,6 +95,11 @@ impl PrivateKey {
             }
         }
     }
+}
+
+/// Draws a random number: the first one of a process takes some 40 ms, and no request shall wait for it.
+pub(super) fn draw() -> Result<(), KeyError> {
+    rand::fill(&mut [0; 32]).map_err(|_| KeyError::Signing)
 }
 
 /// An argument that aws-lc-rs takes to be like ring, and does not look at: it draws from a source of its own.

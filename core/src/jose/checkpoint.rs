@@ -82,6 +82,7 @@ impl Claims<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::SignatureProvider;
     use crate::model::Algorithm;
 
     fn pair(algorithm: Algorithm) -> SigningPair {
@@ -106,9 +107,10 @@ mod tests {
     fn a_checkpoint_reads_as_what_was_signed() {
         let id = DeveloperId::parse("system").expect("an id");
         let developer = DeveloperRef { environment: EnvironmentName::LIVE, id };
-        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+        let algorithms = |provider| [Algorithm::EdDsa, Algorithm::Es256].map(|algorithm| (provider, algorithm));
+        for (provider, algorithm) in SignatureProvider::ALL.iter().copied().flat_map(algorithms) {
             for chain in [ChainId::System(EnvironmentName::SANDBOX), ChainId::Developer(developer.clone())] {
-                let pair = pair(algorithm);
+                let pair = SigningPair::generate_with(provider, algorithm).expect("a key").0;
                 let signed = sign_checkpoint(of(chain.clone()), &pair).expect("signed");
                 assert_eq!(read_checkpoint(&signed.compact, &keys(&pair)), Ok(of(chain)));
             }

@@ -32,6 +32,15 @@ impl SignatureProvider {
         Self::AwsLc,
     ];
 
+    /// Draws the first random number of the process where that takes long, so that no request waits for it.
+    pub(crate) fn get_ready(self) -> Result<(), KeyError> {
+        match self {
+            Self::Ring => Ok(()),
+            #[cfg(feature = "aws-lc")]
+            Self::AwsLc => aws_lc::draw(),
+        }
+    }
+
     /// Whether it generates keys for `algorithm`.
     #[must_use]
     pub const fn generates(self, algorithm: Algorithm) -> bool {
