@@ -27,10 +27,10 @@ pub fn sign_checkpoint(checkpoint: Checkpoint, pair: &SigningPair) -> Result<Sig
         head: URL_SAFE_NO_PAD.encode(checkpoint.head),
         iat: checkpoint.at.seconds(),
     };
-    let mut compact = print_header(Typ::Checkpoint, pair.public().algorithm(), pair.id());
+    let mut signed = print_header(Typ::Checkpoint, pair.public().algorithm(), pair.id());
     // INVARIANT: texts and numbers always have a JSON form; were it not so, an empty payload is refused by every reader.
-    URL_SAFE_NO_PAD.encode_string(serde_json::to_string(&claims).unwrap_or_default(), &mut compact);
-    pair.sign_compact(&mut compact)?;
+    URL_SAFE_NO_PAD.encode_string(serde_json::to_string(&claims).unwrap_or_default(), &mut signed);
+    let compact = pair.sign_compact(signed.into_bytes())?;
     Ok(SignedCheckpoint { checkpoint, compact })
 }
 

@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::pkcs8::bit_length;
 use super::signature_provider::{Signer, Verifier};
-use super::{CompactToken, KeyError, SignatureProvider, pem, thumbprint};
+use super::{CompactToken, KeyError, SignatureProvider, base64url, pem, thumbprint};
 use crate::model::{Algorithm, PublicKey, Rejection, SecretBytes, SecretText, SigningKeyId};
 
 /// A public key that was found usable, with its id.
@@ -169,15 +166,24 @@ impl SigningPair {
         self.signer.sign(message).map(|signature| signature.as_ref().to_vec())
     }
 
-    /// Signs `compact`, a header and a payload with a dot between, and adds a dot and the signature to it (RFC 7515 §7.1).
+    /// How many bytes a signature has.
+    pub(crate) fn signature_length(&self) -> usize {
+        match &self.public {
+            PublicKey::Ed25519(_) | PublicKey::P256(_) => 64,
+            PublicKey::Rsa { n, .. } => n.len(),
+        }
+    }
+
+    /// The compact form of `signed`, a header and a payload in base64url with a dot between (RFC 7515 §7.1).
     ///
     /// # Errors
-    /// As [`sign`](Self::sign); `compact` is unchanged then.
-    pub(crate) fn sign_compact(&self, compact: &mut String) -> Result<(), KeyError> {
-        let signature = self.signer.sign(compact.as_bytes())?;
-        compact.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, compact);
-        Ok(())
+    /// As [`sign`](Self::sign).
+    pub(crate) fn sign_compact(&self, mut signed: Vec<u8>) -> Result<String, KeyError> {
+        let signature = self.signer.sign(&signed)?;
+        signed.push(b'.');
+        base64url::print_onto(&mut signed, signature.as_ref());
+        // INVARIANT: base64url and dots are UTF-8.
+        String::from_utf8(signed).map_err(|_| KeyError::Signing)
     }
 }
 
