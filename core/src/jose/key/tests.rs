@@ -78,6 +78,36 @@ fn a_pair_comes_back_from_its_der_with_any_provider() {
 }
 
 #[test]
+fn a_pair_whose_halves_do_not_fit_is_refused() {
+    for (algorithm, length) in [(Algorithm::EdDsa, 32), (Algorithm::Es256, 65)] {
+        for &provider in ALL {
+            let (_, der) = SigningPair::generate_with(provider, algorithm).expect("a key");
+            let (_, other) = SigningPair::generate_with(provider, algorithm).expect("a key");
+            let (der, other) = (der.expose(), other.expose());
+            // The public half is the document's end.
+            let mixed = [&der[..der.len() - length], &other[other.len() - length..]].concat();
+            for &reader in ALL {
+                let refusal = SigningPair::from_pkcs8_with(reader, &SecretBytes::new(mixed.clone())).err();
+                let damaged = matches!(refusal, Some(KeyError::PrivateKey { .. }));
+                assert!(damaged, "{algorithm:?} by {provider:?} for {reader:?}: {refusal:?}");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "aws-lc")]
+fn a_p256_key_without_its_public_half_is_read_by_aws_lc_rs_and_not_by_ring() {
+    let (pair, der) = SigningPair::generate(Algorithm::Es256).expect("a key");
+    let scalar = &der.expose()[36..68];
+    let before = *b"\x30\x41\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x27\x30\x25\x02\x01\x01\x04\x20";
+    let alone = SecretBytes::new([&before[..], scalar].concat());
+    let read = SigningPair::from_pkcs8_with(SignatureProvider::AwsLc, &alone).expect("read");
+    assert_eq!(read.public(), pair.public());
+    assert_eq!(SigningPair::from_pkcs8(&alone).err(), Some(KeyError::PrivateKey { kind: "P-256" }));
+}
+
+#[test]
 fn ring_generates_no_rsa_keys_and_says_who_does() {
     let refusal = SigningPair::generate(Algorithm::Rs256).err();
     assert_eq!(refusal, Some(KeyError::CannotGenerateRsa));
