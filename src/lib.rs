@@ -24,3 +24,6 @@ pub use latchbook_sqlite::SqliteStore;
 #[cfg(all(doctest, feature = "axum", feature = "testing"))]
 #[doc = include_str!("../docs/how-to/test-your-routes.md")]
 struct TestYourRoutes;
+#[cfg(all(doctest, feature = "aws-lc"))]
+#[doc = include_str!("../docs/how-to/sign-faster.md")]
+struct SignFaster;

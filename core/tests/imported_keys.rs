@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use latchbook_core::jose::{KeyError, SigningPair, VerifyingKey, key_set, parse_key_set};
+use latchbook_core::jose::{KeyError, SignatureProvider, SigningPair, VerifyingKey, key_set, parse_key_set};
 use latchbook_core::model::{Algorithm, SecretText};
 
 /// What OpenSSL answers to `input`, or `None`, said plainly, where there is no OpenSSL.
@@ -25,9 +25,21 @@ fn openssl(arguments: &str, input: &str) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
+/// What every provider makes of a PEM text: the same.
 fn import(pem: &str) -> Result<SigningPair, KeyError> {
-    let (pair, der) = SigningPair::from_pem(&SecretText::new(pem.to_owned()))?;
-    assert_eq!(SigningPair::from_pkcs8(&der).unwrap().id(), pair.id(), "what is sealed is the same key");
+    let mut imported: Vec<_> = SignatureProvider::ALL.iter().map(|provider| import_with(*provider, pem)).collect();
+    let public = |result: &Result<SigningPair, KeyError>| {
+        result.as_ref().map(|pair| pair.public().clone()).map_err(KeyError::clone)
+    };
+    for pair in imported.windows(2) {
+        assert_eq!(public(&pair[0]), public(&pair[1]));
+    }
+    imported.pop().unwrap()
+}
+
+fn import_with(provider: SignatureProvider, pem: &str) -> Result<SigningPair, KeyError> {
+    let (pair, der) = SigningPair::from_pem_with(provider, &SecretText::new(pem.to_owned()))?;
+    assert_eq!(SigningPair::from_pkcs8_with(provider, &der).unwrap().id(), pair.id(), "what is sealed is the same key");
     Ok(pair)
 }
 
@@ -45,9 +57,11 @@ fn keys_of_every_algorithm_sign_verify_and_are_published() {
         let pair = import(&pem).unwrap();
         assert_eq!(pair.public().algorithm(), algorithm);
         let signature = pair.sign(b"message").unwrap();
-        let key = VerifyingKey::new(pair.public()).unwrap();
-        assert!(key.verify_bytes(b"message", &signature));
-        assert!(!key.verify_bytes(b"massage", &signature));
+        for provider in SignatureProvider::ALL {
+            let key = VerifyingKey::new_with(*provider, pair.public()).unwrap();
+            assert!(key.verify_bytes(b"message", &signature));
+            assert!(!key.verify_bytes(b"massage", &signature));
+        }
         let set = key_set(&[(pair.id().clone(), pair.public().clone())]);
         assert_eq!(parse_key_set(&set), Ok(vec![pair.public().clone()]));
     }

@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_executor::block_on;
 use latchbook_core::authority::Authority;
+#[cfg(feature = "aws-lc")]
+use latchbook_core::jose::SignatureProvider;
 use latchbook_core::jose::SigningPair;
 use latchbook_core::key_store::{KeyStore as _, KeyStoreExt as _};
 use latchbook_core::model::{
@@ -133,6 +135,41 @@ fn a_successor_keeps_its_environments_algorithm_also_when_the_host_says_none() {
     let sandbox = process.authority.public_keys(EnvironmentName::SANDBOX).unwrap();
     assert!(matches!(sandbox[..], [(_, PublicKey::Ed25519(_))]), "turned over as well");
     assert_eq!(store.keys(EnvironmentName::SANDBOX).len(), 2);
+}
+
+#[test]
+#[cfg(feature = "aws-lc")]
+fn an_rsa_key_is_turned_over_where_its_successor_can_be_generated_and_left_alone_elsewhere() {
+    let (store, clock) = (TestStore::shared(), Arc::new(TestClock::at(START)));
+    let mut able = Process::start(&store, &clock, |builder| {
+        builder.algorithm(LIVE, Algorithm::Rs256).signature_provider(SignatureProvider::AwsLc)
+    });
+    let holder = able.developer("ada");
+    let first = store.active();
+    let mut unable = Process::start(&store, &clock, |builder| builder);
+    clock.advance(89 * DAY);
+    pass_days(&clock, &mut unable, 2);
+    assert_eq!(
+        (store.keys(LIVE).len(), store.active()),
+        (1, first.clone()),
+        "ring makes no successor, and no other key"
+    );
+
+    for _ in 0..12 {
+        clock.advance(HOUR);
+        able.tend();
+    }
+    let next = store.in_state(SigningKeyState::Next);
+    assert_eq!((next.len(), store.active()), (1, first));
+    // To put it in use no key is generated: either process does.
+    pass_days(&clock, &mut unable, 2);
+    assert_eq!(store.active(), next[0]);
+    assert!(matches!(store.keys(LIVE)[1].public, PublicKey::Rsa { .. }));
+    let tokens = [able.token(&holder), unable.token(&holder)];
+    for token in &tokens {
+        assert_eq!(key_of(token.expose()), next[0].as_str());
+        assert!(able.admits(token.expose()).is_ok() && unable.admits(token.expose()).is_ok());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use futures_executor::block_on;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
-use latchbook_core::jose::{CompactToken, SigningPair, VerifyingKey, print_claims};
+use latchbook_core::jose::{CompactToken, SignatureProvider, SigningPair, VerifyingKey, print_claims};
 use latchbook_core::model::{
     AccessClaims, Algorithm, DeveloperId, EnvironmentName, KeyId, PublicKey, ScopeSet, SecretBytes, TokenId, UnixTime,
 };
@@ -45,51 +45,63 @@ fn claims() -> AccessClaims<'static> {
     }
 }
 
-fn issued(algorithm: Algorithm) -> (Arc<SigningPair>, SecretBytes, JwtIssuer, String) {
-    let (pair, der) = SigningPair::generate(algorithm).unwrap();
-    let pair = Arc::new(pair);
-    let issuer = JwtIssuer::new(Vec::new(), Some(Arc::clone(&pair))).unwrap();
-    let token = block_on(issuer.issue(&claims())).unwrap().expose().to_owned();
-    (pair, der, issuer, token)
+/// A fresh key of each provider, its DER, its issuer and a token of it.
+fn issued(algorithm: Algorithm) -> impl Iterator<Item = (Arc<SigningPair>, SecretBytes, JwtIssuer, String)> {
+    SignatureProvider::ALL.iter().map(move |provider| {
+        let (pair, der) = SigningPair::generate_with(*provider, algorithm).unwrap();
+        let pair = Arc::new(pair);
+        let issuer = JwtIssuer::new(Vec::new(), Some(Arc::clone(&pair))).unwrap();
+        let token = block_on(issuer.issue(&claims())).unwrap().expose().to_owned();
+        (pair, der, issuer, token)
+    })
+}
+
+fn verifiers(public: &PublicKey) -> Vec<VerifyingKey> {
+    SignatureProvider::ALL.iter().map(|provider| VerifyingKey::new_with(*provider, public).unwrap()).collect()
 }
 
 #[test]
 fn ed25519_dalek_verifies_our_tokens_and_signs_tokens_that_we_verify() {
-    let (pair, _, _, token) = issued(Algorithm::EdDsa);
-    let PublicKey::Ed25519(public) = pair.public() else { panic!("another kind") };
-    let parsed = CompactToken::parse(&token).unwrap();
-    let judge = ed25519_dalek::VerifyingKey::from_bytes(public).unwrap();
-    let signature = ed25519_dalek::Signature::from_slice(parsed.signature()).unwrap();
-    judge.verify_strict(parsed.signed_part(), &signature).unwrap();
+    for (pair, _, _, token) in issued(Algorithm::EdDsa) {
+        let PublicKey::Ed25519(public) = pair.public() else { panic!("another kind") };
+        let parsed = CompactToken::parse(&token).unwrap();
+        let judge = ed25519_dalek::VerifyingKey::from_bytes(public).unwrap();
+        let signature = ed25519_dalek::Signature::from_slice(parsed.signature()).unwrap();
+        judge.verify_strict(parsed.signed_part(), &signature).unwrap();
+    }
 
     let theirs = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-    let key = VerifyingKey::new(&PublicKey::Ed25519(theirs.verifying_key().to_bytes())).unwrap();
-    let signed = signed_part("EdDSA", &key);
-    assert_verified(key, &signed, &theirs.sign(signed.as_bytes()).to_bytes());
+    for key in verifiers(&PublicKey::Ed25519(theirs.verifying_key().to_bytes())) {
+        let signed = signed_part("EdDSA", &key);
+        assert_verified(key, &signed, &theirs.sign(signed.as_bytes()).to_bytes());
+    }
 }
 
 #[test]
 fn ed25519_dalek_reads_the_same_public_key_from_our_der() {
-    let (pair, der) = SigningPair::generate(Algorithm::EdDsa).unwrap();
-    let theirs = ed25519_dalek::SigningKey::from_pkcs8_der(der.expose()).unwrap();
-    assert_eq!(pair.public(), &PublicKey::Ed25519(theirs.verifying_key().to_bytes()));
+    for (pair, der, ..) in issued(Algorithm::EdDsa) {
+        let theirs = ed25519_dalek::SigningKey::from_pkcs8_der(der.expose()).unwrap();
+        assert_eq!(pair.public(), &PublicKey::Ed25519(theirs.verifying_key().to_bytes()));
+    }
 }
 
 #[test]
 fn p256_verifies_our_tokens_and_signs_tokens_that_we_verify() {
-    let (pair, _, _, token) = issued(Algorithm::Es256);
-    let PublicKey::P256(public) = pair.public() else { panic!("another kind") };
-    let parsed = CompactToken::parse(&token).unwrap();
-    let judge = p256::ecdsa::VerifyingKey::from_sec1_bytes(public).unwrap();
-    let signature = p256::ecdsa::Signature::from_slice(parsed.signature()).unwrap();
-    judge.verify(parsed.signed_part(), &signature).unwrap();
+    for (pair, _, _, token) in issued(Algorithm::Es256) {
+        let PublicKey::P256(public) = pair.public() else { panic!("another kind") };
+        let parsed = CompactToken::parse(&token).unwrap();
+        let judge = p256::ecdsa::VerifyingKey::from_sec1_bytes(public).unwrap();
+        let signature = p256::ecdsa::Signature::from_slice(parsed.signature()).unwrap();
+        judge.verify(parsed.signed_part(), &signature).unwrap();
+    }
 
     let theirs = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
     let point = theirs.verifying_key().to_encoded_point(false).as_bytes().try_into().unwrap();
-    let key = VerifyingKey::new(&PublicKey::P256(point)).unwrap();
-    let signed = signed_part("ES256", &key);
-    let signature: p256::ecdsa::Signature = theirs.sign(signed.as_bytes());
-    assert_verified(key, &signed, &signature.to_bytes());
+    for key in verifiers(&PublicKey::P256(point)) {
+        let signed = signed_part("ES256", &key);
+        let signature: p256::ecdsa::Signature = theirs.sign(signed.as_bytes());
+        assert_verified(key, &signed, &signature.to_bytes());
+    }
 }
 
 fn signed_part(algorithm: &str, key: &VerifyingKey) -> String {
@@ -107,8 +119,7 @@ fn assert_verified(key: VerifyingKey, signed: &str, signature: &[u8]) {
 #[expect(clippy::disallowed_methods, reason = "jsonwebtoken's own `decode` is the judge, in a process of its own")]
 fn jsonwebtoken_decodes_our_tokens_and_refuses_changed_ones() {
     install();
-    for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-        let (pair, _, _, token) = issued(algorithm);
+    for (pair, _, _, token) in issued(Algorithm::EdDsa).chain(issued(Algorithm::Es256)) {
         let (key, name) = match pair.public() {
             PublicKey::Ed25519(key) => (DecodingKey::from_ed_der(key), jsonwebtoken::Algorithm::EdDSA),
             PublicKey::P256(point) => (DecodingKey::from_ec_der(point), jsonwebtoken::Algorithm::ES256),
@@ -132,9 +143,8 @@ fn jsonwebtoken_decodes_our_tokens_and_refuses_changed_ones() {
 #[expect(clippy::disallowed_methods, reason = "jsonwebtoken's own `encode` is the judge, in a process of its own")]
 fn we_verify_what_jsonwebtoken_encodes() {
     install();
-    for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
-        let (pair, der, issuer, _) = issued(algorithm);
-        let (key, name) = match algorithm {
+    for (pair, der, issuer, _) in issued(Algorithm::EdDsa).chain(issued(Algorithm::Es256)) {
+        let (key, name) = match pair.public().algorithm() {
             Algorithm::EdDsa => (EncodingKey::from_ed_der(der.expose()), jsonwebtoken::Algorithm::EdDSA),
             _ => (EncodingKey::from_ec_der(der.expose()), jsonwebtoken::Algorithm::ES256),
         };

@@ -1,11 +1,12 @@
-//! Wycheproof at the signature seam, the compact split and the key seam: valid is accepted, invalid is refused.
+//! Wycheproof at the signature seam, the compact split and the key seam: valid is accepted, invalid is refused, with every
+//! provider.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod support;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use latchbook_core::jose::{CompactToken, KeyError, VerifyingKey, parse_key_set};
+use latchbook_core::jose::{CompactToken, KeyError, SignatureProvider, VerifyingKey, parse_key_set};
 use latchbook_core::model::{PublicKey, Rejection};
 use serde_json::{Value, json};
 use support::{hex, list, text, vectors};
@@ -34,8 +35,11 @@ impl Tally {
         println!("{file} {} ({}) skipped: {why}", case["tcId"], text(&case["comment"]));
     }
 
-    fn print(&self, file: &str) {
-        println!("{file}: {} accepted, {} refused, {} skipped", self.accepted, self.refused, self.skipped);
+    fn print(&self, file: &str, provider: SignatureProvider) {
+        println!(
+            "{file} by {provider:?}: {} accepted, {} refused, {} skipped",
+            self.accepted, self.refused, self.skipped
+        );
         assert!(self.accepted > 0 && self.refused > 0, "{file} is empty");
     }
 }
@@ -67,9 +71,15 @@ fn rs256_signatures_are_judged_as_published() {
 
 fn signatures(file: &str, public: impl Fn(&Value) -> PublicKey) {
     let Some(vectors) = vectors(file) else { return };
+    for &provider in SignatureProvider::ALL {
+        signatures_by(provider, file, &vectors, &public);
+    }
+}
+
+fn signatures_by(provider: SignatureProvider, file: &str, vectors: &Value, public: &impl Fn(&Value) -> PublicKey) {
     let mut tally = Tally::default();
     for group in list(&vectors["testGroups"]) {
-        match VerifyingKey::new(&public(group)) {
+        match VerifyingKey::new_with(provider, &public(group)) {
             Ok(key) => {
                 for case in list(&group["tests"]) {
                     tally.count(case, key.verify_bytes(&hex(&case["msg"]), &hex(&case["sig"])));
@@ -87,7 +97,7 @@ fn signatures(file: &str, public: impl Fn(&Value) -> PublicKey) {
             }
         }
     }
-    tally.print(file);
+    tally.print(file, provider);
 }
 
 #[test]
@@ -104,32 +114,41 @@ fn tokens(name: &str) {
     let file = format!("wycheproof/{name}");
     let Some(vectors) = vectors(&file) else { return };
     let overrides = self::vectors("wycheproof/policy_overrides.json").expect("beside the vectors");
+    for &provider in SignatureProvider::ALL {
+        tokens_by(provider, name, &vectors, &overrides);
+    }
+}
+
+fn tokens_by(provider: SignatureProvider, name: &str, vectors: &Value, overrides: &Value) {
     let mut tally = Tally::default();
     for group in list(&vectors["testGroups"]) {
-        let keys = usable_keys(group);
+        let keys = usable_keys(provider, group);
         for case in list(&group["tests"]) {
             let mut case = case.clone();
-            let ours = list(&overrides).iter().find(|rule| rule["file"] == name && rule["tcId"] == case["tcId"]);
+            let ours = list(overrides).iter().find(|rule| rule["file"] == name && rule["tcId"] == case["tcId"]);
             if let Some(rule) = ours {
                 case["result"] = if rule["we_require"] == "reject" { "invalid".into() } else { "acceptable".into() };
             }
             let verdict = keys.as_ref().map(|keys| keys.iter().any(|key| is_signed_by(key, text(&case["jws"]))));
             match verdict {
                 Ok(accepted) => tally.count(&case, accepted),
-                Err(why) if case["result"] == "valid" => tally.skip(&file, &case, &why.to_string()),
+                Err(why) if case["result"] == "valid" => tally.skip(name, &case, &why.to_string()),
                 Err(_) => tally.count(&case, false),
             }
         }
     }
-    println!("{file}: {} accepted, {} refused, {} skipped", tally.accepted, tally.refused, tally.skipped);
-    assert!(tally.refused > 0, "{file} is empty");
+    println!(
+        "{name} by {provider:?}: {} accepted, {} refused, {} skipped",
+        tally.accepted, tally.refused, tally.skipped
+    );
+    assert!(tally.refused > 0, "{name} is empty");
 }
 
 /// The group's keys through our key sets: the public half where there is one, else the secret, which is refused.
-fn usable_keys(group: &Value) -> Result<Vec<VerifyingKey>, KeyError> {
+fn usable_keys(provider: SignatureProvider, group: &Value) -> Result<Vec<VerifyingKey>, KeyError> {
     let key = group.get("public").or_else(|| group.get("private")).expect("a key");
     let set = if key.get("keys").is_some() { key.clone() } else { json!({ "keys": [key] }) };
-    parse_key_set(&set.to_string())?.iter().map(VerifyingKey::new).collect()
+    parse_key_set(&set.to_string())?.iter().map(|public| VerifyingKey::new_with(provider, public)).collect()
 }
 
 /// The verdict of our parts on a token whose header is not ours (it has no `typ`): our split, a key that fixes the

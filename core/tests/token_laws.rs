@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use futures_executor::block_on;
 use ipnet::IpNet;
-use latchbook_core::jose::{CompactToken, SigningPair, parse_key_set};
+use latchbook_core::jose::{CompactToken, SignatureProvider, SigningPair, parse_key_set};
 use latchbook_core::model::{
     AccessClaims, Algorithm, Delegation, DeveloperId, EntityId, EnvironmentName, KeyId, Rejection, ScopeSet,
     ScopeToken, SecretBytes, SecretText, SignedClaims, TokenId, UnixTime,
@@ -19,11 +19,15 @@ use proptest::option;
 use proptest::prelude::*;
 use support::encode;
 
-static ISSUERS: LazyLock<[JwtIssuer; 2]> = LazyLock::new(|| {
-    [Algorithm::EdDsa, Algorithm::Es256].map(|algorithm| {
-        let pair = Arc::new(SigningPair::generate(algorithm).unwrap().0);
+/// Of every provider with two algorithms.
+static ISSUERS: LazyLock<Vec<JwtIssuer>> = LazyLock::new(|| {
+    let issuer = |provider, algorithm| {
+        let pair = Arc::new(SigningPair::generate_with(provider, algorithm).unwrap().0);
         JwtIssuer::new(Vec::new(), Some(pair)).unwrap()
-    })
+    };
+    let algorithms = [Algorithm::EdDsa, Algorithm::Es256];
+    let of = |provider: &SignatureProvider| algorithms.map(|algorithm| issuer(*provider, algorithm));
+    SignatureProvider::ALL.iter().flat_map(of).collect()
 });
 
 fn verify(issuer: &JwtIssuer, token: &str) -> Result<SignedClaims<'static>, Rejection> {
@@ -87,7 +91,7 @@ fn claims() -> impl Strategy<Value = AccessClaims<'static>> {
 
 proptest! {
     #[test]
-    fn a_token_reads_back_as_it_was_issued(claims in claims(), which in 0..2_usize) {
+    fn a_token_reads_back_as_it_was_issued(claims in claims(), which in 0..ISSUERS.len()) {
         let issuer = &ISSUERS[which];
         let token = block_on(issuer.issue(&claims)).unwrap();
         prop_assert_eq!(verify(issuer, token.expose()).unwrap().claims, claims);
@@ -95,7 +99,7 @@ proptest! {
 
     #[test]
     fn a20_any_byte_that_is_changed_ends_a_token(
-        claims in claims(), which in 0..2_usize, place in any::<prop::sample::Index>(), byte in 0..128_u8,
+        claims in claims(), which in 0..ISSUERS.len(), place in any::<prop::sample::Index>(), byte in 0..128_u8,
     ) {
         let issuer = &ISSUERS[which];
         let token = block_on(issuer.issue(&claims)).unwrap();
@@ -137,6 +141,9 @@ proptest! {
         if let Ok(token) = CompactToken::parse(&token) {
             prop_assert!(token.claims().is_err());
         }
-        prop_assert!(SigningPair::from_pkcs8(&SecretBytes::new(payload)).is_err());
+        let payload = SecretBytes::new(payload);
+        for provider in SignatureProvider::ALL {
+            prop_assert!(SigningPair::from_pkcs8_with(*provider, &payload).is_err());
+        }
     }
 }

@@ -164,7 +164,8 @@ impl Inner {
     async fn every_signing_key(&self, environment: EnvironmentName) -> Result<Vec<VerifyingKey>, StoreError> {
         let keys = self.store.signing_keys().await?.into_iter().map(|(key, _)| key);
         let keys = keys.filter(|key| key.environment == environment);
-        keys.map(|key| VerifyingKey::new(&key.public).map_err(StoreError::corrupt)).collect()
+        let provider = self.config.signature_provider;
+        keys.map(|key| VerifyingKey::new_with(provider, &key.public).map_err(StoreError::corrupt)).collect()
     }
 }
 

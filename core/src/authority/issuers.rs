@@ -153,7 +153,8 @@ impl Inner {
             if key.state == SigningKeyState::Retired {
                 continue;
             }
-            let public = VerifyingKey::new(&key.public).map_err(StoreError::corrupt)?;
+            let provider = self.config.signature_provider;
+            let public = VerifyingKey::new_with(provider, &key.public).map_err(StoreError::corrupt)?;
             if *public.id() != key.id {
                 return Err(StoreError::corrupt("a signing key under another key's id"));
             }
@@ -190,7 +191,8 @@ impl Inner {
             .vault
             .open(SealPurpose::SigningKey, key.id.as_str().as_bytes(), &key.private)
             .map_err(StoreError::corrupt)?;
-        let pair = SigningPair::from_pkcs8(&private).map_err(StoreError::corrupt)?;
+        let provider = self.config.signature_provider;
+        let pair = SigningPair::from_pkcs8_with(provider, &private).map_err(StoreError::corrupt)?;
         if *pair.id() != key.id {
             return Err(StoreError::corrupt("a signing key whose halves do not fit"));
         }

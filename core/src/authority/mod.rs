@@ -71,6 +71,7 @@ pub use crate::check::{AuditReport, KeptCheckpoint};
 use crate::check::{Brand, TokenPolicy};
 use crate::clock::{Clock, Timer};
 use crate::entity_scope::EntityScope;
+use crate::jose::SignatureProvider;
 use crate::key_store::KeyStore;
 use crate::model::{Algorithm, EnvironmentName, Lifetime, PublicKey, ScopeRegistry, SigningKeyId, UnixTime};
 use crate::random::SecureRandom;
@@ -117,6 +118,7 @@ struct Config {
     registry: ScopeRegistry,
     max_staleness: Duration,
     signing_key_lifetime: Option<Lifetime>,
+    signature_provider: SignatureProvider,
 }
 
 impl Config {

@@ -22,8 +22,8 @@ use crate::clock::Timer;
 use crate::entity_scope::StoredEntities;
 use crate::key_store::{KeyStore, KeyStoreExt as _, StoreError};
 use crate::model::{
-    Algorithm, AuditAction, AuditActor, BUILT_IN, ChainId, EnvironmentName, Expectation, Pepper, PepperPurpose, Record,
-    RecordKey, Revision, Row, ScopeRegistry, Settings, SigningKeyState, Source, UnixTime,
+    AuditAction, AuditActor, BUILT_IN, ChainId, EnvironmentName, Expectation, Pepper, PepperPurpose, Record, RecordKey,
+    Revision, Row, ScopeRegistry, Settings, SigningKeyState, Source, UnixTime,
 };
 use crate::random::{self, SecureRandom};
 use crate::seal::{SealPurpose, Vault};
@@ -65,6 +65,9 @@ async fn open(builder: &AuthorityBuilder) -> Result<Authority, BuildError> {
         (None, Some(vault)) => Some(fresh_peppers(vault, &*builder.random, time.now())?),
         _ => None,
     };
+    if vault.is_some() {
+        config.signature_provider.get_ready().map_err(|_| BuildError::Fault(Fault::Random(random::RandomError)))?;
+    }
     let secrets = match (vault, &first_peppers) {
         (None, _) => None,
         (Some(vault), Some(fresh)) => Some(open_secrets(vault, fresh)?),
@@ -141,10 +144,10 @@ impl Inner {
                 continue;
             }
             let algorithm = self.environment(*environment).map(|config| config.algorithm).unwrap_or_default();
-            if algorithm == Algorithm::Rs256 {
+            if !self.config.signature_provider.generates(algorithm) {
                 return Err(BuildError::NoRsa(*environment));
             }
-            let key = NewSigningKey::generate(algorithm)?;
+            let key = NewSigningKey::generate(self.config.signature_provider, algorithm)?;
             self.add_signing_key(&mut set, *environment, &key, SigningKeyState::Active, AuditActor::Host)?;
         }
         match peppers {
@@ -196,6 +199,7 @@ fn config(builder: &AuthorityBuilder) -> Result<Config, BuildError> {
         registry,
         max_staleness: builder.max_staleness,
         signing_key_lifetime: builder.signing_key_lifetime,
+        signature_provider: builder.signature_provider,
     })
 }
 

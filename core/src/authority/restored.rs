@@ -7,7 +7,7 @@ use super::signing_key_records::{NewSigningKey, in_state};
 use super::{Authority, Inner, Refusal};
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Algorithm, Announcement, AuditAction, AuditActor, ChainId, Developer, DeveloperRef, DeveloperStatus, EntityRef,
+    Announcement, AuditAction, AuditActor, ChainId, Developer, DeveloperRef, DeveloperStatus, EntityRef,
     EnvironmentName, Index, KeyId, Record, Row, SigningKeyId, SigningKeyState, Source, Stored, UnixTime,
 };
 use crate::moving::{Progress, Stage, every_row};
@@ -138,11 +138,7 @@ impl Inner {
                     },
                 )?;
                 if let Some((active, _)) = in_state(&keys, environment, SigningKeyState::Active) {
-                    let new = NewSigningKey::generate(match active.public.algorithm() {
-                        // It cannot be generated here.
-                        Algorithm::Rs256 => Algorithm::EdDsa,
-                        other => other,
-                    })?;
+                    let new = NewSigningKey::in_place_of(active, self.config.signature_provider)?;
                     self.add_signing_key(&mut set, environment, &new, SigningKeyState::Active, AuditActor::Host)?;
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::change::Event;
 use super::{Fault, Inner, Refusal};
-use crate::jose::{KeyError, SigningPair};
+use crate::jose::{KeyError, SignatureProvider, SigningPair};
 use crate::model::{
     Algorithm, Announcement, AuditAction, AuditActor, ChainId, ChangeSet, EnvironmentName, Provenance, Record,
     Revision, SecretBytes, SecretText, SigningKey, SigningKeyId, SigningKeyState, Source, UnixTime,
@@ -24,15 +24,21 @@ pub(super) struct NewSigningKey {
 
 impl NewSigningKey {
     /// A fresh one.
-    pub(super) fn generate(algorithm: Algorithm) -> Result<Self, Refusal> {
-        let (pair, private) =
-            SigningPair::generate(algorithm).map_err(|_| Fault::Internal("a signing key could not be generated"))?;
+    pub(super) fn generate(provider: SignatureProvider, algorithm: Algorithm) -> Result<Self, Refusal> {
+        let (pair, private) = SigningPair::generate_with(provider, algorithm)
+            .map_err(|_| Fault::Internal("a signing key could not be generated"))?;
         Ok(Self { pair, private, provenance: Provenance::Generated })
     }
 
+    /// A fresh one in the place of `active`: of the same algorithm, or Ed25519 where `provider` generates none such.
+    pub(super) fn in_place_of(active: &SigningKey, provider: SignatureProvider) -> Result<Self, Refusal> {
+        let same = active.public.algorithm();
+        Self::generate(provider, if provider.generates(same) { same } else { Algorithm::EdDsa })
+    }
+
     /// The one in `pem`.
-    pub(super) fn import(pem: &SecretText) -> Result<Self, KeyError> {
-        let (pair, private) = SigningPair::from_pem(pem)?;
+    pub(super) fn import(provider: SignatureProvider, pem: &SecretText) -> Result<Self, KeyError> {
+        let (pair, private) = SigningPair::from_pem_with(provider, pem)?;
         Ok(Self { pair, private, provenance: Provenance::Imported })
     }
 

@@ -8,8 +8,8 @@ use super::{Fault, Inner, Refusal};
 use crate::jose::KeyError;
 use crate::key_store::KeyStoreExt as _;
 use crate::model::{
-    Algorithm, AuditActor, ChangeSet, EnvironmentName, Provenance, Record, Rejection, SecretText, SigningKey,
-    SigningKeyId, SigningKeyState,
+    AuditActor, ChangeSet, EnvironmentName, Provenance, Record, Rejection, SecretText, SigningKey, SigningKeyId,
+    SigningKeyState,
 };
 
 /// Signing keys: list, import, rotate, retire.
@@ -35,7 +35,8 @@ impl SigningKeys<'_> {
     ///
     /// # Errors
     /// - [`Rejection::NotFound`] if no key of the store signs for `environment`
-    /// - [`Rejection::InvalidRequest`] if the active key was imported: then its successor is
+    /// - [`Rejection::InvalidRequest`] if the active key was imported: then its successor is; or if this process's signature
+    ///   provider generates no such key
     pub async fn rotate(&self, environment: EnvironmentName) -> Result<SigningKeyId, Refusal> {
         let inner = self.inner;
         if inner.environment(environment).is_none() || inner.issuers.is_foreign(environment) {
@@ -52,6 +53,11 @@ impl SigningKeys<'_> {
             if let Some((successor, _)) = in_state(&keys, environment, SigningKeyState::Next) {
                 return Ok(successor.id.clone());
             }
+            if !inner.generates_successor(&active.0) {
+                let message =
+                    "ring generates no RSA key: rotate with `SignatureProvider::AwsLc`, or import a successor";
+                return Err(Rejection::InvalidRequest { message }.into());
+            }
             if let Some(id) = inner.make_successor(active, AuditActor::Host, &mut tries).await? {
                 return Ok(id);
             }
@@ -59,8 +65,8 @@ impl SigningKeys<'_> {
     }
 
     /// Retires the key `id` at once: every token that it signed is refused. Where it was the active one, its waiting
-    /// successor signs from now on, or else a fresh key of the same algorithm (Ed25519 in place of RSA, which cannot be
-    /// generated here). Key sets that others hold may lack it until they are read again, 300 s at most.
+    /// successor signs from now on, or else a fresh key of the same algorithm (Ed25519 in place of RSA, where the
+    /// signature provider generates none). Key sets that others hold may lack it until they are read again, 300 s at most.
     ///
     /// # Errors
     /// [`Rejection::NotFound`] if `environment` has no such key. Retiring a retired key is no error.
@@ -98,7 +104,7 @@ impl SigningKeys<'_> {
     /// - [`ImportError::Refusal`] if the store did not answer
     pub async fn import(&self, environment: EnvironmentName, pem: &SecretText) -> Result<SigningKeyId, ImportError> {
         let inner = self.inner;
-        let new = NewSigningKey::import(pem)?;
+        let new = NewSigningKey::import(inner.config.signature_provider, pem)?;
         let mut tries = Tries::default();
         loop {
             let mut set = inner.new_set()?;
@@ -166,11 +172,7 @@ impl Inner {
         if let Some(successor) = successor.filter(|(key, _)| self.open_signer(key).is_ok()) {
             return self.change_signing_key(set, successor.clone(), SigningKeyState::Active, AuditActor::Host);
         }
-        let algorithm = match active.0.public.algorithm() {
-            Algorithm::Rs256 => Algorithm::EdDsa,
-            other => other,
-        };
-        let new = NewSigningKey::generate(algorithm)?;
+        let new = NewSigningKey::in_place_of(&active.0, self.config.signature_provider)?;
         self.add_signing_key(set, active.0.environment, &new, SigningKeyState::Active, AuditActor::Host)
     }
 }

@@ -19,7 +19,7 @@ pub(super) const PUBLISHED_AHEAD: u64 = 86_400;
 pub(super) struct Observed {
     /// When it first saw each waiting successor, by the monotonic clock.
     waiting: HashMap<SigningKeyId, Duration>,
-    /// The imported keys that it has said to be old.
+    /// The keys that it has said to be old, and cannot follow.
     old: HashSet<SigningKeyId>,
 }
 
@@ -52,6 +52,9 @@ impl Inner {
         let in_caches = successor.is_some_and(|(key, _)| self.is_in_caches(key, observed));
         let policy = self.turnover_policy();
         match check_turnover(&active.0, successor.map(|(key, _)| key), &policy, self.now()) {
+            Some(TurnoverStep::MakeSuccessor) if !self.generates_successor(&active.0) => {
+                say_once_that_another_must(&active.0, observed);
+            }
             Some(TurnoverStep::MakeSuccessor) => {
                 let made = self.make_successor(active, AuditActor::Upkeep, &mut Tries::default()).await?;
                 observed.waiting.extend(made.map(|id| (id, self.time.monotonic())));
@@ -85,6 +88,11 @@ impl Inner {
         TurnoverPolicy { lifetime: self.config.signing_key_lifetime, notice: Lifetime::seconds(notice) }
     }
 
+    /// Whether a successor of `active`, of the same algorithm, can be made in this process.
+    pub(super) fn generates_successor(&self, active: &SigningKey) -> bool {
+        self.config.signature_provider.generates(active.public.algorithm())
+    }
+
     /// Publishes a successor of `active`, of the same algorithm; `None` where another change came first.
     pub(super) async fn make_successor(
         &self,
@@ -93,7 +101,7 @@ impl Inner {
         tries: &mut Tries,
     ) -> Result<Option<SigningKeyId>, Refusal> {
         let mut set = self.new_set()?;
-        let new = NewSigningKey::generate(active.0.public.algorithm())?;
+        let new = NewSigningKey::generate(self.config.signature_provider, active.0.public.algorithm())?;
         self.add_signing_key(&mut set, active.0.environment, &new, SigningKeyState::Next, actor)?;
         // Written again as it is, so that of two who make a successor at once one loses.
         set.replace(Record::SigningKey(active.0.clone()), active.1);
@@ -120,6 +128,16 @@ impl Inner {
             self.commit(set, &mut Tries::default()).await?;
         }
         Ok(())
+    }
+}
+
+fn say_once_that_another_must(active: &SigningKey, observed: &mut Observed) {
+    let SigningKey { environment, id, .. } = active;
+    if observed.old.insert(id.clone()) {
+        tracing::warn!(
+            %environment, key = %id,
+            "the signing key's successor is due, and ring generates no RSA key: a process with aws-lc-rs does, or import one"
+        );
     }
 }
 

@@ -27,12 +27,10 @@ pub fn sign_checkpoint(checkpoint: Checkpoint, pair: &SigningPair) -> Result<Sig
         head: URL_SAFE_NO_PAD.encode(checkpoint.head),
         iat: checkpoint.at.seconds(),
     };
-    let mut compact = print_header(Typ::Checkpoint, pair.public().algorithm(), pair.id());
+    let mut signed = print_header(Typ::Checkpoint, pair.public().algorithm(), pair.id());
     // INVARIANT: texts and numbers always have a JSON form; were it not so, an empty payload is refused by every reader.
-    URL_SAFE_NO_PAD.encode_string(serde_json::to_string(&claims).unwrap_or_default(), &mut compact);
-    let signature = pair.sign(compact.as_bytes())?;
-    compact.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+    URL_SAFE_NO_PAD.encode_string(serde_json::to_string(&claims).unwrap_or_default(), &mut signed);
+    let compact = pair.sign_compact(signed.into_bytes())?;
     Ok(SignedCheckpoint { checkpoint, compact })
 }
 
@@ -84,6 +82,7 @@ impl Claims<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::SignatureProvider;
     use crate::model::Algorithm;
 
     fn pair(algorithm: Algorithm) -> SigningPair {
@@ -108,9 +107,10 @@ mod tests {
     fn a_checkpoint_reads_as_what_was_signed() {
         let id = DeveloperId::parse("system").expect("an id");
         let developer = DeveloperRef { environment: EnvironmentName::LIVE, id };
-        for algorithm in [Algorithm::EdDsa, Algorithm::Es256] {
+        let algorithms = |provider| [Algorithm::EdDsa, Algorithm::Es256].map(|algorithm| (provider, algorithm));
+        for (provider, algorithm) in SignatureProvider::ALL.iter().copied().flat_map(algorithms) {
             for chain in [ChainId::System(EnvironmentName::SANDBOX), ChainId::Developer(developer.clone())] {
-                let pair = pair(algorithm);
+                let pair = SigningPair::generate_with(provider, algorithm).expect("a key").0;
                 let signed = sign_checkpoint(of(chain.clone()), &pair).expect("signed");
                 assert_eq!(read_checkpoint(&signed.compact, &keys(&pair)), Ok(of(chain)));
             }

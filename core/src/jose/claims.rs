@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use ipnet::IpNet;
-use serde::Serialize;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::model::{
@@ -17,67 +16,6 @@ pub(super) fn parse_claims(json: &[u8]) -> Result<AccessClaims<'_>, Rejection> {
     // The whole text first: serde_json does not look at the bytes of strings that it skips.
     let text = std::str::from_utf8(json).map_err(|_| Rejection::TokenClaims)?;
     serde_json::from_str::<Claims<'_>>(text).map(|Claims(claims)| claims).map_err(|_| Rejection::TokenClaims)
-}
-
-/// The payload's JSON. Reading it back gives `claims`.
-#[must_use]
-pub fn print_claims(claims: &AccessClaims<'_>) -> String {
-    let printed = Printed {
-        iss: &claims.issuer,
-        aud: &claims.audience,
-        sub: &claims.subject,
-        client_id: claims.key.as_str(),
-        iat: claims.issued_at.seconds(),
-        nbf: claims.not_before.seconds(),
-        exp: claims.expires_at.seconds(),
-        jti: claims.token.as_str(),
-        scope: claims.scopes.to_string(),
-        developer: claims.developer.as_str(),
-        entity: claims.entity.as_ref().map(EntityId::as_str),
-        env: claims.environment.as_str(),
-        generation: claims.generation,
-        epoch: claims.epoch,
-        ips: claims.allowed_ips.iter().map(IpNet::to_string).collect(),
-        act: claims
-            .delegation
-            .as_ref()
-            .map(|delegation| PrintedAct { sub: delegation.developer.as_str(), client_id: delegation.key.as_str() }),
-        origin: claims.origin.as_ref().map(TokenId::as_str),
-    };
-    // INVARIANT: texts and numbers always have a JSON form; were it not so, an empty payload is refused by every reader.
-    serde_json::to_string(&printed).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct Printed<'a> {
-    iss: &'a str,
-    aud: &'a str,
-    sub: &'a str,
-    client_id: &'a str,
-    iat: u64,
-    nbf: u64,
-    exp: u64,
-    jti: &'a str,
-    scope: String,
-    developer: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entity: Option<&'a str>,
-    env: &'a str,
-    #[serde(rename = "gen")]
-    generation: u64,
-    epoch: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    ips: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    act: Option<PrintedAct<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct PrintedAct<'a> {
-    sub: &'a str,
-    client_id: &'a str,
 }
 
 struct Claims<'t>(AccessClaims<'t>);

@@ -65,10 +65,10 @@ pub enum KeyError {
     /// A private key in the older SEC 1 form.
     #[error("the private key is SEC 1: convert it with `openssl pkcs8 -topk8 -nocrypt -in key.pem -out key.pkcs8.pem`")]
     Sec1,
-    /// RSA keys cannot be made here.
+    /// RSA keys are not made by this provider.
     #[error(
-        "RSA keys are not made here: import one made with \
-         `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`"
+        "ring makes no RSA keys: import one made with `openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`, \
+         or take `SignatureProvider::AwsLc` (feature `aws-lc`)"
     )]
     CannotGenerateRsa,
     /// The system's randomness failed, or the signature could not be made.

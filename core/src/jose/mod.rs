@@ -19,6 +19,9 @@
 //! # Ok::<(), latchbook_core::jose::KeyError>(())
 //! ```
 
+#[cfg(feature = "aws-lc")]
+mod aws_lc;
+pub(crate) mod base64url;
 mod checkpoint;
 mod claims;
 mod compact;
@@ -28,15 +31,18 @@ mod jwk;
 mod key;
 mod pem;
 mod pkcs8;
+mod print;
 mod provider;
 mod ring;
+mod signature_provider;
 
 pub use checkpoint::{read_checkpoint, sign_checkpoint};
-pub use claims::print_claims;
 pub use compact::{CompactToken, MAX_TOKEN};
 pub use error::KeyError;
 pub use jwk::{KEY_SET_MAX_AGE, key_set, parse_key_set, thumbprint};
 pub use key::{SigningPair, VerifyingKey};
+pub use print::print_claims;
+pub use signature_provider::SignatureProvider;
 
 pub(crate) use compact::print_header;
 pub(crate) use header::Typ;

@@ -1,4 +1,4 @@
-//! What kind of key a PKCS#8 document holds (RFC 5208 §5, RFC 5958 §2), read before ring sees it so that errors are clear.
+//! What kind of key a PKCS#8 document holds (RFC 5208 §5, RFC 5958 §2), read before a library sees it so that errors are clear.
 
 use super::KeyError;
 
@@ -70,6 +70,15 @@ fn rsa_bits(private: &[u8]) -> Option<usize> {
     let mut key = Reader(Reader(private).element(SEQUENCE)?);
     key.element(INTEGER)?;
     Some(bit_length(key.element(INTEGER)?))
+}
+
+/// Modulus and exponent of an `RSAPublicKey` (RFC 8017 §A.1.1), big-endian without leading zeros.
+#[cfg(feature = "aws-lc")]
+pub(super) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut key = Reader(Reader(der).element(SEQUENCE)?);
+    // DER sets a zero before a number whose first bit is set, which its sign would be (X.690 §8.3).
+    let mut number = || key.element(INTEGER).map(|number| number.strip_prefix(&[0]).unwrap_or(number));
+    Some((number()?, number()?))
 }
 
 /// How many bits a big-endian number has.

@@ -1,4 +1,4 @@
-//! The cryptography, all of it by the `ring` crate: another library needs another file like this one, and nothing else.
+//! Signatures and SHA-256 by the `ring` crate, the default: another library needs another file like this one.
 //!
 //! ring parses Ed25519, ECDSA and RSA public keys inside each verification; what can be checked once is checked in
 //! [`check_public`]. ring does not wipe its private keys when they are dropped.
@@ -13,7 +13,8 @@ use ring::signature::{
 };
 
 use super::KeyError;
-use super::pkcs8::{self, Kind};
+use super::pkcs8::Kind;
+use super::signature_provider::Signature;
 use crate::model::{Algorithm, PublicKey, SecretBytes};
 
 /// SHA-256.
@@ -66,9 +67,8 @@ impl PrivateKey {
         document.map(|document| SecretBytes::new(document.as_ref().to_vec())).map_err(|_| KeyError::Signing)
     }
 
-    /// The key in `der`, PKCS#8 of version 1 or 2 (RFC 5208, RFC 5958).
-    pub(super) fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let kind = pkcs8::kind(der)?;
+    /// The key in `der`, PKCS#8 of version 1 or 2 (RFC 5208, RFC 5958), which holds a `kind`.
+    pub(super) fn from_pkcs8(kind: Kind, der: &[u8]) -> Result<Self, KeyError> {
         let damaged = |_| KeyError::PrivateKey { kind: kind.name() };
         match kind {
             // OpenSSL writes version 1, without the public key: ring then computes it.
@@ -76,7 +76,6 @@ impl PrivateKey {
             Kind::P256 => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &nonces())
                 .map(Self::P256)
                 .map_err(damaged),
-            Kind::Rsa { bits } if bits < 2048 => Err(KeyError::RsaSize { bits }),
             Kind::Rsa { .. } => RsaKeyPair::from_pkcs8(der).map(Self::Rsa).map_err(damaged),
         }
     }
@@ -99,17 +98,15 @@ impl PrivateKey {
     }
 
     /// The signature of `message` in JOSE's form (RFC 7518 §3).
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
+        let failed = |_| KeyError::Signing;
         match self {
-            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            Self::P256(pair) => pair
-                .sign(&nonces(), message)
-                .map(|signature| signature.as_ref().to_vec())
-                .map_err(|_| KeyError::Signing),
+            Self::Ed25519(pair) => Signature::short(pair.sign(message).as_ref()),
+            Self::P256(pair) => Signature::short(pair.sign(&nonces(), message).map_err(failed)?.as_ref()),
             Self::Rsa(pair) => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &nonces(), message, &mut signature).map_err(|_| KeyError::Signing)?;
-                Ok(signature)
+                pair.sign(&RSA_PKCS1_SHA256, &nonces(), message, &mut signature).map_err(failed)?;
+                Ok(Signature::Long(signature))
             }
         }
     }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{IssueError, TokenIssuer};
+use crate::jose::base64url::{print_onto, printed_length};
 use crate::jose::{self, CompactToken, KeyError, MAX_TOKEN, SigningPair, Typ, VerifyingKey};
 use crate::model::{AccessClaims, PublicKey, Rejection, SecretText, SignedClaims, SigningKeyId};
 
@@ -20,13 +19,14 @@ pub struct JwtIssuer {
 #[derive(Debug)]
 struct Signer {
     pair: Arc<SigningPair>,
-    // The header is the same in every token of a key.
+    // The header is the same in every token of a key, and so is the signature's length in base64url.
     header: String,
+    signature_length: usize,
 }
 
 impl JwtIssuer {
     /// An issuer that verifies with `verifying` and signs with `signer`. The signer's public half verifies too, whether
-    /// or not it is listed.
+    /// or not it is listed, and by its provider then.
     ///
     /// # Errors
     /// [`KeyError::Repeated`] if two keys have the same id.
@@ -39,30 +39,29 @@ impl JwtIssuer {
         if let Some(pair) = &signer
             && !verifying.iter().any(|key| key.id() == pair.id())
         {
-            verifying.push(VerifyingKey::new(pair.public())?);
+            verifying.push(VerifyingKey::new_with(pair.provider(), pair.public())?);
         }
         let signer = signer.map(|pair| Signer {
             header: jose::print_header(Typ::AccessToken, pair.public().algorithm(), pair.id()),
+            signature_length: printed_length(pair.signature_length()),
             pair,
         });
         Ok(Self { verifying, signer })
     }
 
     fn sign(&self, claims: &AccessClaims<'_>) -> Result<SecretText, IssueError> {
-        let Signer { pair, header } = self.signer.as_ref().ok_or(IssueError::NoKey)?;
+        let Signer { pair, header, signature_length } = self.signer.as_ref().ok_or(IssueError::NoKey)?;
         let payload = jose::print_claims(claims);
-        let mut token = String::with_capacity(header.len() + payload.len() / 3 * 4 + 700);
-        token.push_str(header);
-        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-        // A token is longer than what is signed: no signature is made for one that could not be used.
-        if token.len() > MAX_TOKEN {
+        // A token is known to be too long before it is signed: no signature is made for one that could not be used.
+        let length = header.len() + printed_length(payload.len()) + 1 + signature_length;
+        if length > MAX_TOKEN {
             return Err(IssueError::TooLong);
         }
-        let signature = pair.sign(token.as_bytes()).map_err(|error| IssueError::Signer(Box::new(error)))?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        let token = SecretText::new(token);
-        if token.expose().len() > MAX_TOKEN { Err(IssueError::TooLong) } else { Ok(token) }
+        let mut signed = Vec::with_capacity(length);
+        signed.extend_from_slice(header.as_bytes());
+        print_onto(&mut signed, payload.as_bytes());
+        let token = pair.sign_compact(signed).map_err(|error| IssueError::Signer(Box::new(error)))?;
+        Ok(SecretText::new(token))
     }
 }
 
@@ -90,6 +89,8 @@ impl TokenIssuer for JwtIssuer {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use futures_executor::block_on;
 
     use super::*;

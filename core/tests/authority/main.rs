@@ -26,6 +26,7 @@ mod own_scope;
 mod races;
 mod restored;
 mod sandboxes;
+mod signature_providers;
 mod signing_keys;
 mod staleness;
 mod token_exchange;

@@ -1,24 +1,27 @@
-//! A verifier with one key, and tokens of any header and payload that this key signed.
+//! Verifiers with one key, one for each provider, and tokens of any header and payload that this key signed.
 #![allow(dead_code, unreachable_pub, reason = "every test crate takes what it needs")]
 
 use std::sync::Arc;
 
-use latchbook_core::jose::{CompactToken, SigningPair};
+use latchbook_core::jose::{CompactToken, SignatureProvider, SigningPair, VerifyingKey};
 use latchbook_core::model::{Algorithm, Rejection, SignedClaims};
 use latchbook_core::token_issuer::{JwtIssuer, TokenIssuer as _};
 
 use super::encode;
 
-/// A signing key and its verifier.
+/// A signing key and its verifiers.
 pub struct Ours {
     pub pair: Arc<SigningPair>,
-    pub issuer: JwtIssuer,
+    issuers: Vec<JwtIssuer>,
 }
 
 impl Ours {
     pub fn new() -> Self {
         let pair = Arc::new(SigningPair::generate(Algorithm::EdDsa).unwrap().0);
-        Self { issuer: JwtIssuer::new(Vec::new(), Some(Arc::clone(&pair))).unwrap(), pair }
+        let verifier = |provider: &SignatureProvider| {
+            JwtIssuer::new(vec![VerifyingKey::new_with(*provider, pair.public()).unwrap()], None).unwrap()
+        };
+        Self { issuers: SignatureProvider::ALL.iter().map(verifier).collect(), pair }
     }
 
     pub fn header(&self) -> String {
@@ -32,9 +35,15 @@ impl Ours {
         format!("{signed}.{}", encode(signature))
     }
 
+    /// The verdict, which is the same with every provider.
     pub fn verify(&self, token: &str) -> Result<SignedClaims<'static>, Rejection> {
         let token = CompactToken::parse(token)?;
-        self.issuer.verify(&token).map(SignedClaims::into_owned)
+        let mut verdicts = self.issuers.iter().map(|issuer| issuer.verify(&token));
+        let first = verdicts.next().expect("ring");
+        for other in verdicts {
+            assert_eq!(format!("{other:?}"), format!("{first:?}"));
+        }
+        first.map(SignedClaims::into_owned)
     }
 }
 
