@@ -130,6 +130,16 @@ impl VerifiedToken {
         self.rare.as_ref().map_or(&[], |rare| &rare.allowed_ips)
     }
 
+    /// About how many bytes it takes on the heap, by itself: not what it shares with other tokens.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let holder = match Arc::strong_count(&self.holder) {
+            1 => size_of::<Holder>() + self.developer().id.as_str().len() + self.scopes().text_length(),
+            _ => 0,
+        };
+        let rare = self.rare.as_ref().map_or(0, |rare| size_of::<Rare>() + size_of_val(&*rare.allowed_ips));
+        holder + rare + self.entity().map_or(0, |entity| entity.as_str().len())
+    }
+
     /// Lets `shared` stand for its holder, if they are alike, and hands its own over otherwise.
     pub(crate) fn share_holder(&mut self, shared: &mut Option<Arc<Holder>>) {
         match shared {

@@ -158,6 +158,11 @@ impl ScopeSet {
         Self::ordered(self.iter().filter(keep).collect())
     }
 
+    /// How many bytes its tokens have, with a space between two.
+    pub(crate) fn text_length(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+
     fn ordered(mut tokens: Vec<&str>) -> Self {
         tokens.sort_unstable();
         tokens.dedup();

@@ -142,11 +142,12 @@ fn lock(at_hand: &Mutex<AtHand>) -> MutexGuard<'_, AtHand> {
 
 /// How many bytes at the end of a token are hashed: 96 bits of its signature.
 const HASHED: usize = 16;
-/// What an entry takes besides its text: claims, map slot, allocator.
-const OVERHEAD: usize = 600;
+/// What an entry takes besides its text and what its claims have on the heap: itself, two pairs of reference counts, and its
+/// place in the map.
+const OVERHEAD: usize = size_of::<Seen>() + 32 + 64;
 const TYPICAL_ENTRY: usize = OVERHEAD + 450;
 /// What a slot at hand takes, with the copy of an entry that it holds.
-const SLOT: usize = 300;
+const SLOT: usize = size_of::<Seen>() + 16 + 24;
 /// More than the processor's own cache holds would be no quicker at hand.
 const MOST_SLOTS: usize = 4_096;
 
@@ -155,7 +156,7 @@ struct Weigh;
 
 impl Weighter<Place, Arc<Seen>> for Weigh {
     fn weight(&self, _: &Place, seen: &Arc<Seen>) -> u64 {
-        (seen.text.len() + OVERHEAD) as u64
+        (seen.text.len() + seen.token.heap_bytes() + OVERHEAD) as u64
     }
 }
 
