@@ -3,24 +3,21 @@
 //! Build it in the repository's root with `cargo build --release --bin ledger-axum`, then run in this folder
 //! `cargo run --release --bin startup -- ../target/release/ledger-axum`. Memory is read from `/proc`, on Linux alone.
 
-#[path = "../running.rs"]
-mod running;
-
 use std::env;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use running::Running;
+use latchbook_bench::Failure;
+use latchbook_bench::running::Running;
 
 const ROUNDS: usize = 20;
 /// What is aimed at.
 const GOAL_MILLISECONDS: f64 = 100.0;
 const GOAL_MEGABYTES: f64 = 30.0;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let program = env::args_os().nth(1).map_or_else(|| PathBuf::from("../target/release/ledger-axum"), PathBuf::from);
     let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
     let folder = env::temp_dir().join(format!("latchbook-startup-{}", std::process::id()));
@@ -30,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measured
 }
 
-fn measure(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn measure(program: &Path, folder: &Path) -> Result<(), Failure> {
     let first = Running::start(program, folder, &[])?;
     println!("{:<40} {:>8.1} ms", "first start, the store is made", first.milliseconds);
     first.open_sandbox()?;
