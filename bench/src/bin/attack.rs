@@ -231,12 +231,12 @@ impl Enemy {
                 self.buffer.extend_from_slice(&self.letters[from(&self.letters, 300)]);
                 self.buffer.push(b'.');
                 self.buffer.extend_from_slice(&unique);
-                self.buffer.extend_from_slice(self.signature[8..].as_bytes());
+                self.buffer.extend_from_slice(&self.signature.as_bytes()[8..]);
             }
             Wave::UnknownKey | Wave::NoAlgorithm => {
                 let headers = if wave == Wave::UnknownKey { &self.unknown } else { &self.unsigned };
                 self.buffer.extend_from_slice(headers[number % headers.len()].as_bytes());
-                self.spoil(unique, number % 2 == 0);
+                self.spoil(unique, number.is_multiple_of(2));
             }
             Wave::BadSignature => {
                 self.buffer.extend_from_slice(self.header.as_bytes());
@@ -256,10 +256,10 @@ impl Enemy {
     fn spoil(&mut self, unique: [u8; 8], signature: bool) {
         let (payload, signed) = if signature { (0, 8) } else { (8, 0) };
         self.buffer.extend_from_slice(&unique[..payload]);
-        self.buffer.extend_from_slice(self.payload[payload..].as_bytes());
+        self.buffer.extend_from_slice(&self.payload.as_bytes()[payload..]);
         self.buffer.push(b'.');
         self.buffer.extend_from_slice(&unique[..signed]);
-        self.buffer.extend_from_slice(self.signature[signed..].as_bytes());
+        self.buffer.extend_from_slice(&self.signature.as_bytes()[signed..]);
     }
 }
 

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use latchbook_bench::Failure;
+use latchbook_bench::figure::{Asked, figure};
 use latchbook_bench::running::Running;
 
 const ROUNDS: usize = 20;
@@ -44,7 +45,8 @@ fn measure(program: &Path, folder: &Path) -> Result<(), Failure> {
         times.sort_by(f64::total_cmp);
         let at = |place: usize| times.get(place).copied().unwrap_or_default();
         let (median, worst) = ((at(ROUNDS / 2 - 1) + at(ROUNDS / 2)) / 2.0, at(ROUNDS - 1));
-        println!("{name:<40} {median:>8.1} ms, worst {worst:.1}{}", verdict(median, GOAL_MILLISECONDS));
+        println!("{name:<40} {median:>8.1} ms, worst {worst:.1}");
+        figure(format!("ledger-axum: {name}"), Asked::AtMost(GOAL_MILLISECONDS), median, "ms");
     }
     let idle = Running::start(program, folder, &[])?;
     sleep(Duration::from_secs(3));
@@ -52,13 +54,9 @@ fn measure(program: &Path, folder: &Path) -> Result<(), Failure> {
         [("idle memory, resident", "status", "VmRSS"), ("idle memory, its share", "smaps_rollup", "Pss")]
     {
         match idle.megabytes(file, row) {
-            Some(megabytes) => println!("{name:<40} {megabytes:>8.1} MB{}", verdict(megabytes, GOAL_MEGABYTES)),
+            Some(megabytes) => figure(format!("ledger-axum: {name}"), Asked::AtMost(GOAL_MEGABYTES), megabytes, "MB"),
             None => println!("{name:<40} skipped: no /proc here"),
         }
     }
     idle.end(true)
-}
-
-fn verdict(value: f64, goal: f64) -> String {
-    format!(" ({} the goal of {goal:.0})", if value < goal { "within" } else { "MISSES" })
 }

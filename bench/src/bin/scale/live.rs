@@ -36,7 +36,7 @@ pub fn measure(place: &Place, plan: &Plan, table: &mut Table) -> Result<(), Fail
             let point = Point { program, store: "redb", keys, tokens: *count as u64, cores };
             let seconds = client::show_each(&running.address, GUARDED, &tokens, shown..*count)?;
             // Few are over before a rate can be told.
-            if count - shown >= 10_000 {
+            if count - shown >= 5_000 {
                 table.add(&point, "first_seen_rps", (count - shown) as f64 / seconds);
             }
             shown = *count;

@@ -2,7 +2,7 @@
 //!
 //! Build the programs in the repository's root with `cargo build --release -p latchbook-ledger --bins`, then run in this
 //! folder `cargo run --release --bin scale -- ../target/release`. It drives them with wrk (`apt-get install wrk`), writes
-//! what it measured to `scale.csv` and draws `docs/performance/*.svg` from it. Words after the folder: `quick` for a trial
+//! what it measured to `scale.csv`, and from it the drawings and tables of `docs/performance.md`. Words after the folder: `quick` for a trial
 //! that writes into `target/scale` alone, `draw` to draw again what the file has. Filled stores are kept in
 //! `target/scale`; delete it after a change of their format.
 //!
@@ -10,6 +10,7 @@
 
 mod keys;
 mod live;
+mod page;
 mod plots;
 mod table;
 
@@ -51,13 +52,18 @@ fn main() -> Result<(), Failure> {
     let folder = home.join("target/scale");
     fs::create_dir_all(&folder)?;
     let quick = said("quick");
+    let docs = home.join("../docs");
     let (data, drawings) = if quick {
         (folder.join("scale.csv"), folder.clone())
     } else {
-        (home.join("scale.csv"), home.join("../docs/performance"))
+        (home.join("scale.csv"), docs.join("performance"))
+    };
+    let show = |table: &Table| {
+        plots::draw(table, &drawings)?;
+        if quick { Ok(()) } else { page::write(table, &docs.join("performance.md")) }
     };
     if said("draw") {
-        return plots::draw(&Table::read(&data)?, &drawings);
+        return show(&Table::read(&data)?);
     }
     let plan = if quick {
         Plan { keys: vec![1_000, 20_000], tokens: vec![10, 1_000, 20_000], starts: 3, rounds: 1 }
@@ -75,7 +81,7 @@ fn main() -> Result<(), Failure> {
     keys::measure(&place, &plan, &mut table)?;
     live::measure(&place, &plan, &mut table)?;
     table.write(&data)?;
-    plots::draw(&table, &drawings)?;
+    show(&table)?;
     figures(&table, &plan);
     Ok(())
 }

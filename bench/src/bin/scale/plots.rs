@@ -7,6 +7,7 @@ use latchbook_bench::Failure;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+use crate::page::thousands;
 use crate::table::{Row, Table};
 
 /// A line with its name.
@@ -103,10 +104,10 @@ pub fn draw(table: &Table, folder: &Path) -> Result<(), Failure> {
     logarithmic(&folder.join("exchange.svg"), &drawing, &lines)
 }
 
-/// From zero on.
+/// From zero on, with room for the names of the lines.
 fn linear(path: &Path, drawing: &Drawing<'_>, lines: &[Line]) -> Result<(), Failure> {
     let most = values(lines).fold(0.0, f64::max);
-    graph(path, drawing, lines, 0.0..most * 1.3)
+    graph(path, drawing, lines, 0.0..most * 1.45)
 }
 
 /// Whole decades.
@@ -151,6 +152,7 @@ where
         .label_style(("sans-serif", 14))
         .x_label_formatter(&|value| number(*value))
         .y_label_formatter(&|value| number(*value))
+        .max_light_lines(1)
         .bold_line_style(RGBColor(205, 205, 205))
         .light_line_style(RGBColor(238, 238, 238))
         .draw()
@@ -176,13 +178,5 @@ fn number(value: f64) -> String {
     if value < 10.0 && value.fract().abs() > 1e-9 {
         return format!("{value:.1}");
     }
-    let digits = format!("{value:.0}");
-    let mut text = String::with_capacity(digits.len() + 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    thousands(value)
 }

@@ -8,7 +8,7 @@ use latchbook_bench::Failure;
 const HEAD: &str = "program,store,keys,live_tokens,server_cores,measure,value";
 
 /// What a value was measured of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point<'a> {
     pub program: &'a str,
     pub store: &'a str,
@@ -41,6 +41,18 @@ impl Table {
         println!("{program} on {store}, {keys} keys, {tokens} tokens, {cores} cores: {measure} {value:.2}");
         let (program, store, measure) = (program.to_owned(), store.to_owned(), measure.to_owned());
         self.rows.push(Row { program, store, keys, tokens, cores, measure, value });
+    }
+
+    /// What there are values of, in the order that they were measured in.
+    pub fn points(&self) -> Vec<Point<'_>> {
+        let mut points: Vec<Point<'_>> = Vec::new();
+        for Row { program, store, keys, tokens, cores, .. } in &self.rows {
+            let point = Point { program, store, keys: *keys, tokens: *tokens, cores: *cores };
+            if !points.contains(&point) {
+                points.push(point);
+            }
+        }
+        points
     }
 
     pub fn value(&self, point: &Point<'_>, measure: &str) -> Option<f64> {
