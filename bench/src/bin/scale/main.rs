@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use latchbook_bench::Failure;
 use latchbook_bench::figure::{Asked, figure};
 use latchbook_bench::wrk::Wrk;
+use page::thousands;
 use table::{Point, Table};
 
 /// How much is measured.
@@ -97,7 +98,12 @@ fn figures(table: &Table, plan: &Plan) {
             ("idle_mb", "idle memory", 60.0, "MB"),
         ] {
             if let Some(value) = table.value(&point, what) {
-                figure(format!("ledger-axum on {store} with {keys} keys: {name}"), Asked::AtMost(bound), value, unit);
+                figure(
+                    format!("ledger-axum on {store} with {} keys: {name}", thousands(keys as f64)),
+                    Asked::AtMost(bound),
+                    value,
+                    unit,
+                );
             }
         }
     }
@@ -107,6 +113,11 @@ fn figures(table: &Table, plan: &Plan) {
     let memory = |tokens| table.value(&at(tokens), "resident_mb");
     if let (Some(before), Some(after)) = (memory(few), memory(many)) {
         let each = (after - before) * 1e6 / (many - few) as f64;
-        figure(format!("resident memory per live token, {many} of them"), Asked::Nothing, each, "bytes");
+        figure(
+            format!("resident memory per live token, {} of them", thousands(many as f64)),
+            Asked::Nothing,
+            each,
+            "bytes",
+        );
     }
 }
