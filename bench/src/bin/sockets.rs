@@ -43,7 +43,8 @@ fn main() -> Result<(), Failure> {
     } else {
         Plan { goals: GOALS.to_vec(), rounds: ROUNDS, seconds }
     };
-    let programs = words.first().filter(|word| !["axum", "actix", "quick"].contains(&word.as_str()));
+    let is_option = |word: &&String| ["axum", "actix", "quick"].contains(&word.as_str()) || word.parse::<u64>().is_ok();
+    let programs = words.first().filter(|word| !is_option(word));
     let programs = PathBuf::from(programs.map_or("../target/release", String::as_str));
     let folder = tempfile::tempdir()?;
     let wrk = Wrk::new()?;
