@@ -1,7 +1,5 @@
 //! A program of the example, started for a measurement.
-#![allow(dead_code, reason = "each measurement uses its own part of this")]
 
-use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use crate::Failure;
+
 /// A program that listens.
+#[derive(Debug)]
 pub struct Running {
     child: Child,
     /// `HOST:PORT`.
@@ -19,8 +20,19 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(program: &Path, folder: &Path, arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(program);
+    /// Starts `program` in `folder`.
+    pub fn start(program: &Path, folder: &Path, arguments: &[&str]) -> Result<Self, Failure> {
+        Self::run(Command::new(program), folder, arguments)
+    }
+
+    /// The same, on these cores alone, as `taskset` has them.
+    pub fn start_on(cores: &str, program: &Path, folder: &Path, arguments: &[&str]) -> Result<Self, Failure> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", cores]).arg(program);
+        Self::run(command, folder, arguments)
+    }
+
+    fn run(mut command: Command, folder: &Path, arguments: &[&str]) -> Result<Self, Failure> {
         command.current_dir(folder).args(["--listen", "127.0.0.1:0"]).args(arguments);
         for variable in ["LATCHBOOK_MASTER_KEY", "LATCHBOOK_MASTER_KEY_FILE", "RUST_LOG"] {
             command.env_remove(variable);
@@ -35,7 +47,7 @@ impl Running {
     }
 
     /// Tells it to stop, or kills it.
-    pub fn end(mut self, cleanly: bool) -> Result<(), Box<dyn Error>> {
+    pub fn end(mut self, cleanly: bool) -> Result<(), Failure> {
         if cleanly {
             Command::new("kill").arg(self.child.id().to_string()).status()?;
         } else {
@@ -54,7 +66,7 @@ impl Running {
     }
 
     /// Opens a sandbox: the answer's text.
-    pub fn open_sandbox(&self) -> Result<String, Box<dyn Error>> {
+    pub fn open_sandbox(&self) -> Result<String, Failure> {
         let body = r#"{"name": "Platypus Trading", "developer_id": "platypus"}"#;
         let mut stream = TcpStream::connect(&self.address)?;
         write!(
@@ -68,14 +80,25 @@ impl Running {
         if answer.starts_with("HTTP/1.1 201 ") { Ok(answer) } else { Err("no sandbox was opened".into()) }
     }
 
-    /// Seconds of processor time that the process has used, from `/proc`.
-    pub fn processor_seconds(&self) -> Option<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // The name of the program, which may hold anything, ends with the last parenthesis.
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
-        // Linux counts a hundred of them a second.
-        Some((ticks(11)? + ticks(12)?) / 100.0)
+    /// Seconds of processor time that the threads of the process have used, from `/proc`, by the scheduler's own count.
+    pub fn processor_seconds(&self) -> Result<f64, Failure> {
+        let mut nanoseconds = 0_u64;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // One that has just ended has no time to read any more.
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            nanoseconds += text.split_whitespace().next().ok_or("no time in schedstat")?.parse::<u64>()?;
+        }
+        Ok(nanoseconds as f64 / 1e9)
+    }
+
+    /// A number of `GET /metrics`.
+    pub fn metric(&self, name: &str) -> Result<f64, Failure> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.ok_or_else(|| format!("no metric `{name}`"))?.parse()?)
     }
 }
 

@@ -1,122 +1,118 @@
 //! Measures what the guard costs over sockets: processor time of a program per request, of an open and of a guarded route.
 //!
-//! Build the programs in the repository's root with `cargo build --release --bins`, then run in this folder
-//! `cargo run --release --bin sockets -- ../target/release`. Each round asks one route and then the other over the same 64
-//! connections, with a token seen before. Processor time is read from `/proc`, on Linux alone.
-
-#[path = "../running.rs"]
-mod running;
+//! Build the programs in the repository's root with `cargo build --release -p latchbook-ledger --bins`, then run in this
+//! folder `cargo run --release --bin sockets -- ../target/release`. It drives them with wrk (`apt-get install wrk`). Words
+//! after the folder: `axum` or `actix` alone, `quick` for a trial, and a number for how many seconds each part of a round
+//! takes, 1 by default.
+//!
+//! The program has one core, wrk another, where there are two. Each round asks one route and then the other over 64
+//! connections, with tokens that the program has seen before: one, then many in turn. Processor time is what the scheduler
+//! counts, on Linux alone.
 
 use std::env;
-use std::error::Error;
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use running::Running;
+use latchbook_bench::figure::{Asked, figure};
+use latchbook_bench::prepared::{Kind, Prepared};
+use latchbook_bench::running::Running;
+use latchbook_bench::tokens::Tokens;
+use latchbook_bench::wrk::{Asking, Load, Wrk};
+use latchbook_bench::{Failure, client, median};
 
 const CONNECTIONS: usize = 64;
 /// How many times both routes are measured, in turn.
 const ROUNDS: usize = 6;
-const ROUND: Duration = Duration::from_secs(3);
-/// What is aimed at: processor time of the open route over that of the guarded one.
-const GOAL: f64 = 0.95;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let folder = env::args_os().nth(1).map_or_else(|| PathBuf::from("../target/release"), PathBuf::from);
-    for name in ["ledger-axum", "ledger-actix"] {
-        let program = folder.join(name);
-        let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
-        let data = env::temp_dir().join(format!("latchbook-sockets-{}", std::process::id()));
-        fs::create_dir(&data)?;
-        let measured = measure(name, &program, &data);
-        fs::remove_dir_all(&data)?;
-        measured?;
+/// What is asked of processor time of the open route over that of the guarded one, by how many tokens were seen before.
+const GOALS: [(usize, f64); 3] = [(1, 0.97), (10_000, 0.95), (1_000_000, 0.85)];
+/// Memory for that many tokens, in megabytes.
+const TOKEN_CACHE: &str = "1600";
+
+struct Plan {
+    goals: Vec<(usize, f64)>,
+    rounds: usize,
+    seconds: u64,
+}
+
+fn main() -> Result<(), Failure> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let said = |word: &str| words.iter().any(|given| given == word);
+    let seconds = words.iter().find_map(|word| word.parse().ok()).unwrap_or(1);
+    let plan = if said("quick") {
+        Plan { goals: vec![(1, 0.97), (10_000, 0.95), (50_000, 0.85)], rounds: 2, seconds }
+    } else {
+        Plan { goals: GOALS.to_vec(), rounds: ROUNDS, seconds }
+    };
+    let is_option = |word: &&String| ["axum", "actix", "quick"].contains(&word.as_str()) || word.parse::<u64>().is_ok();
+    let programs = words.first().filter(|word| !is_option(word));
+    let programs = PathBuf::from(programs.map_or("../target/release", String::as_str));
+    let folder = tempfile::tempdir()?;
+    let wrk = Wrk::new()?;
+    let prepared = Prepared::make(folder.path(), Kind::Redb, 1_000)?;
+    let most = plan.goals.iter().map(|(count, _)| *count).max().unwrap_or_default();
+    let tokens = Tokens::sign(&prepared, most, &folder.path().join("tokens"))?;
+    println!("{} tokens of {} bytes are signed", tokens.count(), tokens.length());
+    for framework in ["axum", "actix"] {
+        if said(framework) || !(said("axum") || said("actix")) {
+            let program = programs.join(format!("ledger-{framework}"));
+            let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
+            for (count, goal) in &plan.goals {
+                measure(framework, &program, &prepared, &wrk, &tokens, (*count, *goal), &plan)?;
+            }
+        }
     }
     Ok(())
 }
 
-fn measure(name: &str, program: &Path, data: &Path) -> Result<(), Box<dyn Error>> {
-    let running = Running::start(program, data, &["--limits", "off"])?;
-    let answer = running.open_sandbox()?;
-    let token = answer.split_once(r#""token":""#).and_then(|(_, rest)| rest.split_once('"')).ok_or("no token")?.0;
-    let field = format!("Authorization: Bearer {token}\r\n");
-    // Both with the field, so that reading it is no part of the difference.
-    let routes = ["/ping", "/v1/sandbox/ping"];
-    let requests = routes.map(|path| format!("GET {path} HTTP/1.1\r\nHost: ledger\r\n{field}\r\n"));
-    let mut connections = Vec::with_capacity(CONNECTIONS);
-    for _ in 0..CONNECTIONS {
-        let connection = TcpStream::connect(&running.address)?;
-        connection.set_nodelay(true)?;
-        connection.set_read_timeout(Some(Duration::from_secs(10)))?;
-        connections.push(connection);
-    }
-    let mut ratios = Vec::with_capacity(ROUNDS);
+fn measure(
+    framework: &str,
+    program: &Path,
+    prepared: &Prepared,
+    wrk: &Wrk,
+    tokens: &Tokens,
+    (count, goal): (usize, f64),
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let (url, key) = (prepared.url(), prepared.signing_key());
+    let arguments = ["--store", &url, "--signing-key", &key, "--limits", "off", "--token-cache", TOKEN_CACHE];
+    let running = Running::start_on("0", program, &prepared.folder, &arguments)?;
+    client::show_each(&running.address, GUARDED, tokens, 0..count)?;
+    let seen = running.metric(VERIFIED)?;
+    let mut ratios = Vec::with_capacity(plan.rounds);
     let mut costs = [const { Vec::new() }; 2];
-    for _ in 0..=ROUNDS {
-        let mut round = [0.0; 2];
-        for (cost, request) in round.iter_mut().zip(&requests) {
-            *cost = cost_per_request(&running, &mut connections, request)?;
+    // The first round warms up.
+    for round in 0..=plan.rounds {
+        let mut both = [0.0; 2];
+        for (cost, path) in both.iter_mut().zip([OPEN, GUARDED]) {
+            // Each time from another place on, and both with a token, so that to read it is no part of the difference.
+            let first = round * count / (plan.rounds + 1);
+            let load = Load { cores: CLIENT, connections: CONNECTIONS, seconds: plan.seconds, lines: count, first };
+            let before = running.processor_seconds()?;
+            let answered = wrk.ask(&running.address, Asking::Token { path, tokens: &tokens.path }, &load)?;
+            *cost = (running.processor_seconds()? - before) * 1e6 / answered.requests;
         }
-        let [open, guarded] = round;
-        ratios.push(open / guarded);
-        costs[0].push(open);
-        costs[1].push(guarded);
-    }
-    // The first warms up.
-    let ratio = median(ratios.split_off(1));
-    let [open, guarded] = costs.map(|mut costs| median(costs.split_off(1)));
-    let verdict = if ratio >= GOAL { "reached" } else { "MISSED" };
-    println!("{name}: open {open:.2} us, guarded {guarded:.2} us of processor time a request");
-    println!("{name}: open over guarded {ratio:.3} (at least {GOAL}: {verdict})");
-    running.end(true)
-}
-
-/// Microseconds of the program's processor time for one request, when all connections ask at once again and again.
-fn cost_per_request(running: &Running, connections: &mut [TcpStream], request: &str) -> Result<f64, Box<dyn Error>> {
-    let read = || running.processor_seconds().ok_or("no /proc here");
-    let (before, began) = (read()?, Instant::now());
-    let mut requests = 0_u32;
-    let mut buffer = [0; 4_096];
-    while began.elapsed() < ROUND {
-        for connection in &mut *connections {
-            connection.write_all(request.as_bytes())?;
-        }
-        for connection in &mut *connections {
-            read_answer(connection, &mut buffer)?;
-            requests += 1;
+        let [open, guarded] = both;
+        if round > 0 {
+            ratios.push(open / guarded);
+            costs[0].push(open);
+            costs[1].push(guarded);
         }
     }
-    Ok((read()? - before) * 1e6 / f64::from(requests))
-}
-
-/// Reads an answer to its end; an error unless it is a 200.
-fn read_answer(connection: &mut TcpStream, buffer: &mut [u8]) -> Result<(), Box<dyn Error>> {
-    let mut length = 0;
-    loop {
-        let read = connection.read(buffer.get_mut(length..).ok_or("a long answer")?)?;
-        if read == 0 {
-            return Err("the connection was closed".into());
-        }
-        length += read;
-        let text = std::str::from_utf8(buffer.get(..length).unwrap_or_default())?;
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        if !head.starts_with("HTTP/1.1 200 ") {
-            return Err(format!("refused: {head}").into());
-        }
-        let field =
-            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned));
-        let announced: usize = field.ok_or("no length")?.trim().parse()?;
-        if body.len() >= announced {
-            return Ok(());
-        }
+    // Had one of them been forgotten, its signature would have been checked again.
+    let forgotten = running.metric(VERIFIED)? - seen;
+    let cached = running.metric("latchbook_cached_tokens")?;
+    running.end(true)?;
+    if forgotten > 0.0 || cached < count as f64 {
+        return Err(format!("{forgotten} of the tokens were verified again, {cached} are cached").into());
     }
+    let [open, guarded] = costs.map(median);
+    println!("{framework}, {count} tokens: open {open:.2} us, guarded {guarded:.2} us of processor time a request");
+    let what = format!("sockets, {framework}, {count} tokens seen before: unguarded over guarded processor time");
+    figure(what, Asked::AtLeast(goal), median(ratios), "x");
+    Ok(())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let at = |place: usize| values.get(place).copied().unwrap_or_default();
-    (at((values.len() - 1) / 2) + at(values.len() / 2)) / 2.0
-}
+const OPEN: &str = "/ping";
+const GUARDED: &str = "/v1/live/ping";
+const VERIFIED: &str = "latchbook_tokens_verified_total";
+const CLIENT: &str = "1";

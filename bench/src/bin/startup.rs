@@ -3,24 +3,22 @@
 //! Build it in the repository's root with `cargo build --release --bin ledger-axum`, then run in this folder
 //! `cargo run --release --bin startup -- ../target/release/ledger-axum`. Memory is read from `/proc`, on Linux alone.
 
-#[path = "../running.rs"]
-mod running;
-
 use std::env;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use running::Running;
+use latchbook_bench::Failure;
+use latchbook_bench::figure::{Asked, figure};
+use latchbook_bench::running::Running;
 
 const ROUNDS: usize = 20;
 /// What is aimed at.
 const GOAL_MILLISECONDS: f64 = 100.0;
 const GOAL_MEGABYTES: f64 = 30.0;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Failure> {
     let program = env::args_os().nth(1).map_or_else(|| PathBuf::from("../target/release/ledger-axum"), PathBuf::from);
     let program = program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?;
     let folder = env::temp_dir().join(format!("latchbook-startup-{}", std::process::id()));
@@ -30,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measured
 }
 
-fn measure(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn measure(program: &Path, folder: &Path) -> Result<(), Failure> {
     let first = Running::start(program, folder, &[])?;
     println!("{:<40} {:>8.1} ms", "first start, the store is made", first.milliseconds);
     first.open_sandbox()?;
@@ -47,7 +45,8 @@ fn measure(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
         times.sort_by(f64::total_cmp);
         let at = |place: usize| times.get(place).copied().unwrap_or_default();
         let (median, worst) = ((at(ROUNDS / 2 - 1) + at(ROUNDS / 2)) / 2.0, at(ROUNDS - 1));
-        println!("{name:<40} {median:>8.1} ms, worst {worst:.1}{}", verdict(median, GOAL_MILLISECONDS));
+        println!("{name:<40} {median:>8.1} ms, worst {worst:.1}");
+        figure(format!("ledger-axum: {name}"), Asked::AtMost(GOAL_MILLISECONDS), median, "ms");
     }
     let idle = Running::start(program, folder, &[])?;
     sleep(Duration::from_secs(3));
@@ -55,13 +54,9 @@ fn measure(program: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
         [("idle memory, resident", "status", "VmRSS"), ("idle memory, its share", "smaps_rollup", "Pss")]
     {
         match idle.megabytes(file, row) {
-            Some(megabytes) => println!("{name:<40} {megabytes:>8.1} MB{}", verdict(megabytes, GOAL_MEGABYTES)),
+            Some(megabytes) => figure(format!("ledger-axum: {name}"), Asked::AtMost(GOAL_MEGABYTES), megabytes, "MB"),
             None => println!("{name:<40} skipped: no /proc here"),
         }
     }
     idle.end(true)
-}
-
-fn verdict(value: f64, goal: f64) -> String {
-    format!(" ({} the goal of {goal:.0})", if value < goal { "within" } else { "MISSES" })
 }

@@ -49,6 +49,9 @@ pub struct Args {
     /// How long the store may take for one change.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=600_000))]
     pub store_timeout: u64,
+    /// How much memory verified tokens may take: a token takes its own length and some hundred bytes.
+    #[arg(long, value_name = "MEGABYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub token_cache: u32,
     /// How often something may be tried.
     #[arg(long, default_value = "default")]
     pub limits: LimitPolicy,

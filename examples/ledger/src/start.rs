@@ -157,6 +157,7 @@ fn builder(args: &Args, signing_keys: &[(EnvironmentName, SecretText)]) -> Autho
         .environments(&args.environments)
         .home(home(args))
         .max_staleness(Duration::from_secs(args.max_staleness))
+        .cache_bytes(usize::try_from(u64::from(args.token_cache) << 20).unwrap_or(usize::MAX))
         .limits(if args.limits == LimitPolicy::Off { Limits::OFF } else { Limits::default() })
         .scopes(scopes::ALL);
     signing_keys.iter().fold(builder, |builder, (environment, pem)| builder.signing_key(*environment, pem.clone()))

@@ -1,12 +1,12 @@
 //! Measures each store beside the bare engine that it stands on: look-ups, durable commits, opening and disk.
 //!
 //! Run `cargo run --release --bin stores` in this folder. Words after `--` choose among `redb`, `sqlite`, `postgres`,
-//! `look-ups`, `commits`, `opening` and `disk`; a number is how many keys the large store has, 1,000,000 by default.
+//! `look-ups`, `commits`, `exchange`, `opening` and `disk`; a number is how many keys the large store has, 1,000,000 by default.
 //! Filled stores are kept in `target/stores`. Read the ratios; single figures move with the machine.
 
 mod commits;
-mod data;
 mod engine;
+mod exchange;
 mod look_ups;
 mod opening;
 mod postgres_engine;
@@ -16,18 +16,15 @@ mod redb_engine;
 mod server;
 mod sqlite_engine;
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::Engine;
 use latchbook::key_store::KeyStore;
+use latchbook_bench::{Failure, data};
 use postgres_engine::Postgres;
 use redb_engine::Redb;
 use sqlite_engine::Sqlite;
-
-/// Whatever ends a measurement.
-type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +41,7 @@ fn main() -> Result<(), Failure> {
     let parts = Parts {
         look_ups: among("look-ups", PARTS),
         commits: among("commits", PARTS),
+        exchange: among("exchange", PARTS),
         opening: among("opening", PARTS),
         disk: among("disk", PARTS),
     };
@@ -59,11 +57,12 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-const PARTS: &[&str] = &["look-ups", "commits", "opening", "disk"];
+const PARTS: &[&str] = &["look-ups", "commits", "exchange", "opening", "disk"];
 
 struct Parts {
     look_ups: bool,
     commits: bool,
+    exchange: bool,
     opening: bool,
     disk: bool,
 }
@@ -90,6 +89,10 @@ fn measure<E: Engine>(folder: &Path, keys: u64, parts: &Parts) -> Result<(), Fai
     if parts.commits {
         commits::run(&E::filled(folder, 10_000)?)?;
         // What they wrote is not part of a filled store.
+        forget(folder, 10_000);
+    }
+    if parts.exchange && E::BATCHES {
+        exchange::run(&E::filled(folder, 10_000)?, folder)?;
         forget(folder, 10_000);
     }
     if parts.opening {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_executor::block_on;
 use latchbook::SqliteStore;
 use latchbook::key_store::KeyStore as _;
-use latchbook::model::{ChangeSet, Record, RecordKey};
+use latchbook::model::{ChangeSet, RecordKey};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -82,9 +82,9 @@ impl Engine for Sqlite {
         for mut set in sets {
             set.expect.clear();
             let id = set.id;
-            let Some(Record::ApiKey(key)) = set.insert.first().cloned() else { continue };
+            let subject = set.audit.first().map(|draft| draft.subject.clone()).ok_or("a change without an event")?;
             let committed = block_on(store.commit(set))?;
-            places.push((key.id, id, committed.audit.first().copied().unwrap_or_default()));
+            places.push((subject, id, committed.audit.first().copied().unwrap_or_default()));
         }
         drop(store);
         let read = connect(&path)?;
@@ -102,20 +102,16 @@ impl Engine for Sqlite {
         let mut events = by(all("SELECT * FROM audit_events")?, 8);
         let mut changes = by(all("SELECT * FROM changes")?, 0);
         let mut rows = Vec::with_capacity(places.len());
-        for (key, change, number) in places {
-            let key_row = keys.remove(key.as_str()).ok_or("the key's row is missing")?;
-            let event = events.remove(key.as_str()).ok_or("the event's row is missing")?;
+        for (subject, change, number) in places {
+            let event = events.remove(&subject).ok_or("the event's row is missing")?;
             let name = change.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             let change = changes.remove(&name).ok_or("the change's row is missing")?;
             let number = Value::Integer(i64::try_from(number)?);
-            let [environment, developer] = [key_row[0].clone(), key_row[1].clone()];
-            let chain = vec![environment, developer, number, event[12].clone(), Value::Integer(0)];
-            rows.push(vec![
-                ("api_keys", key_row),
-                ("audit_chains", chain),
-                ("audit_events", event),
-                ("changes", change),
-            ]);
+            let chain = vec![event[0].clone(), event[1].clone(), number, event[12].clone(), Value::Integer(0)];
+            // Where the subject is a key, it was made.
+            let made = keys.remove(&subject).map(|row| ("api_keys", row));
+            let others = [("audit_chains", chain), ("audit_events", event), ("changes", change)];
+            rows.push(made.into_iter().chain(others).collect());
         }
         for end in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(self.folder.join(format!("rows.sqlite{end}")));

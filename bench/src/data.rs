@@ -53,6 +53,28 @@ pub fn creation(number: u64, developer: u64) -> Result<ChangeSet, Failure> {
     Ok(set)
 }
 
+/// The change that an exchange commits: the event of the token `number`, its developer expected.
+pub fn issue(number: u64, developer: u64) -> Result<ChangeSet, Failure> {
+    let at = UnixTime::from_seconds(CREATED + number / 10);
+    let mut set = ChangeSet::new(change(number), at);
+    let owner = Record::Developer(self::developer(developer)?);
+    set.expect(&Stored { record: owner, revision: revision() });
+    set.audit.push(AuditDraft {
+        chain: ChainId::Developer(self::owner(developer)?),
+        at,
+        actor: AuditActor::Key { key: id(developer)?, token: None },
+        action: AuditAction::TokenIssued,
+        subject: format!("token{number:017}"),
+        source: None,
+        details: vec![
+            ("scope".to_owned(), "audit:read keys:manage".to_owned()),
+            ("exp".to_owned(), at.plus(900).to_string()),
+        ],
+        key: AuditKey::new(PepperId::from_bytes([2; 16]), &SecretBytes::new(vec![7; 32])).into(),
+    });
+    Ok(set)
+}
+
 fn developer(number: u64) -> Result<Developer, Failure> {
     Ok(Developer {
         reference: owner(number)?,
