@@ -1,0 +1,21 @@
+//! Measures latchbook beside the crates that people use instead, and beside the bare engines that it stands on.
+
+pub mod bare;
+pub mod claims;
+pub mod figure;
+pub mod harness;
+pub mod keys;
+pub mod peers;
+pub mod picks;
+pub mod routes;
+pub mod shown;
+pub mod tables;
+pub mod world;
+
+/// The middle of `values`, or between the two in the middle.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |place: usize| values.get(place).copied().unwrap_or_default();
+    (at(values.len().saturating_sub(1) / 2) + at(values.len() / 2)) / 2.0
+}
