@@ -13,36 +13,39 @@ use futures_executor::block_on;
 use jwt_authorizer::{IntoLayer as _, JwtAuthorizer, JwtClaims, Validation};
 use tower::Service as _;
 
-use super::Fields;
+use super::axum::CHUNK;
+use super::rows::Shows;
 use crate::claims::{Claims, ENTITY, ISSUER};
+use crate::figure::{Asked, figure};
 use crate::harness::{Part, Prepared, Table, Times, Work};
 use crate::keys::{Algorithm, SECRET};
 use crate::world::ready;
 
-pub const PART: Part = Part { title: "Routes of axum 0.7 behind jwt-authorizer, in process", fill, figures };
+pub const PART: Part = Part { title: "Routes of axum 0.7, in process", fill, figures };
 
-const CHUNK: usize = 32;
+/// Names, the algorithm of the layer where there is one, and what is shown.
+pub const ROWS: &[(&str, Option<Algorithm>, Shows)] = &[
+    ("open", None, Shows::Entity),
+    ("jwt-authorizer EdDSA", Some(Algorithm::EdDsa), Shows::Entity),
+    ("jwt-authorizer HS256", Some(Algorithm::Hs256), Shows::Hs256),
+];
 
 fn fill(table: &mut Table) {
-    let fields = Fields::new();
-    let open = Router::new().route("/", get(|| async { "pong" }));
-    table.add("axum 0.7: open", || calls(open, &fields.entity));
-    for algorithm in [Algorithm::EdDsa, Algorithm::Hs256] {
-        table.add(format!("axum 0.7: jwt-authorizer {}", algorithm.name()), || {
-            calls(block_on(guarded(algorithm)), fields.of(algorithm))
-        });
+    for (name, layer, shows) in ROWS {
+        table.add(format!("axum 0.7: {name}"), || calls(router(*layer), *shows));
     }
 }
 
-/// A route behind its layer, which checks a scope and the entity too.
-pub async fn guarded(algorithm: Algorithm) -> Router {
-    let builder = match algorithm {
-        Algorithm::Hs256 => JwtAuthorizer::<Claims>::from_secret(str::from_utf8(SECRET).expect("text")),
-        _ => JwtAuthorizer::<Claims>::from_ed_pem_text(&public_pem()),
+/// A route at `/`, behind a layer that checks a scope and the entity too.
+pub fn router(layer: Option<Algorithm>) -> Router {
+    let builder = match layer {
+        None => return Router::new().route("/", get(|| async { "pong" })),
+        Some(Algorithm::Hs256) => JwtAuthorizer::<Claims>::from_secret(str::from_utf8(SECRET).expect("text")),
+        Some(_) => JwtAuthorizer::<Claims>::from_ed_pem_text(&public_pem()),
     };
     let builder = builder.validation(Validation::new().iss(&[ISSUER]).aud(&[ISSUER]).nbf(true));
     let builder = builder.check(|claims: &Claims| claims.allow("ledger:read", ENTITY));
-    let layer = builder.build().await.expect("an authorizer").into_layer();
+    let layer = block_on(builder.build()).expect("an authorizer").into_layer();
     Router::new().route("/", get(|_: JwtClaims<Claims>| async { "pong" }).layer(layer))
 }
 
@@ -53,8 +56,8 @@ fn public_pem() -> String {
     format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
 }
 
-fn calls(mut router: Router, field: &str) -> impl Work + use<> {
-    let field = HeaderValue::from_str(field).expect("a field");
+fn calls(mut router: Router, shows: Shows) -> impl Work + use<> {
+    let field = HeaderValue::from_str(&shows.field()).expect("a field");
     let make = move || {
         let mut request = Request::new(Body::empty());
         request.headers_mut().insert(HOST, HeaderValue::from_static("127.0.0.1"));
@@ -76,5 +79,10 @@ fn calls(mut router: Router, field: &str) -> impl Work + use<> {
     }
 }
 
-/// Its own are in the rows of axum: another version of axum, so that times are not set side by side.
-fn figures(_: &Times) {}
+fn figures(times: &Times) {
+    for (name, layer, _) in ROWS {
+        if let (Some(_), Some(more)) = (layer, times.more(&format!("axum 0.7: {name}"), "axum 0.7: open")) {
+            figure(format!("axum 0.7 in process, {name}, more than open"), Asked::Nothing, more, "ns");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! Routes of axum 0.8: the router is called as a server would, without a socket.
+//! Routes of axum 0.8, called as a server would.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,66 +15,47 @@ use latchbook::Gate;
 use latchbook::axum::{AnyPrincipal, EntityContext, MaybeEntity};
 use tower::Service as _;
 
-use super::{Fields, gate, with_entity};
+use super::gate;
+use super::rows::{Guard, ROWS, Row};
 use crate::claims::{Claims, ENTITY};
 use crate::harness::{Part, Prepared, Table, Work};
-use crate::keys::Algorithm;
 use crate::peers::{Reads, eleven, nine};
+use crate::world::ready;
 use crate::world::scopes::LedgerRead;
-use crate::world::{ROOM, ready};
 
 pub const PART: Part =
-    Part { title: "Routes of axum, in process", fill, figures: |times| super::figures("axum", times) };
+    Part { title: "Routes of axum 0.8, in process", fill, figures: |times| super::figures("axum", times) };
 
 /// Requests that are made before a chunk of calls is timed.
-const CHUNK: usize = 32;
+pub const CHUNK: usize = 32;
 
 fn fill(table: &mut Table) {
-    let fields = Fields::new();
-    let open = Router::new().route("/", get(async || "pong"));
-    let ours = guarded(gate(ROOM >> 4));
-    let forgetful = guarded(gate(0));
-    let entity = with_entity();
-    for (name, router, path, field, status) in [
-        ("open", &open, "/", &fields.entity, StatusCode::OK),
-        ("open, with state", &ours, "/open", &fields.entity, StatusCode::OK),
-        ("guarded", &ours, "/any", &fields.entity, StatusCode::OK),
-        ("guarded, scope and entity token", &ours, "/entity", &fields.entity, StatusCode::OK),
-        ("guarded, developer token", &ours, "/maybe-entity", &fields.developer, StatusCode::OK),
-        ("guarded, developer token with entityId", &ours, &entity, &fields.developer, StatusCode::OK),
-        ("guarded, token first seen each time", &forgetful, "/any", &fields.entity, StatusCode::OK),
-        ("refused, garbage", &ours, "/any", &fields.garbage, StatusCode::UNAUTHORIZED),
-    ] {
-        table.add(format!("axum: {name}"), || calls(router, path, field, status));
-    }
-    for algorithm in [Algorithm::EdDsa, Algorithm::Hs256] {
-        let field = fields.of(algorithm);
-        table.add(format!("axum: {} {}", nine::NAME, algorithm.name()), || {
-            calls(&read_by(nine::Reader::new(algorithm)), "/", field, StatusCode::OK)
-        });
-        table.add(format!("axum: {} {}", eleven::NAME, algorithm.name()), || {
-            calls(&read_by(eleven::Reader::new(algorithm)), "/", field, StatusCode::OK)
-        });
+    for row in ROWS {
+        table.add(format!("axum: {}", row.name), || calls(router(row.guard), row));
     }
 }
 
-/// Routes behind `gate`, and an open one that has it as well.
-pub fn guarded(gate: Gate) -> Router {
-    Router::new()
-        .route("/open", get(async |_: State<Gate>| "pong"))
-        .route("/any", get(async |_: AnyPrincipal| "pong"))
-        .route("/entity", get(async |_: EntityContext<LedgerRead>| "pong"))
-        .route("/maybe-entity", get(async |_: MaybeEntity<LedgerRead>| "pong"))
-        .with_state(gate)
+/// The routes behind `guard`.
+pub fn router(guard: Guard) -> Router {
+    match guard {
+        Guard::Open => Router::new().route("/", get(async || "pong")),
+        Guard::Ours | Guard::Forgetful => Router::new()
+            .route("/open", get(async |_: State<Gate>| "pong"))
+            .route("/any", get(async |_: AnyPrincipal| "pong"))
+            .route("/entity", get(async |_: EntityContext<LedgerRead>| "pong"))
+            .route("/maybe-entity", get(async |_: MaybeEntity<LedgerRead>| "pong"))
+            .with_state(gate(guard)),
+        Guard::Nine(algorithm) => read_by(nine::Reader::new(algorithm)),
+        Guard::Eleven(algorithm) => read_by(eleven::Reader::new(algorithm)),
+    }
 }
 
-/// A route behind an extractor of a peer.
-pub fn read_by<R: Reads>(reader: R) -> Router {
+fn read_by<R: Reads>(reader: R) -> Router {
     Router::new().route("/", get(async |_: Bearer<R>| "pong")).with_state(Arc::new(reader))
 }
 
 /// What a user writes around another crate: the claims of a token with a scope, for an entity.
-pub struct Bearer<R>(pub Claims, PhantomData<R>);
+struct Bearer<R>(#[expect(dead_code, reason = "a handler would use them")] Claims, PhantomData<R>);
 
 impl<R: Reads> FromRequestParts<Arc<R>> for Bearer<R> {
     type Rejection = StatusCode;
@@ -87,10 +68,9 @@ impl<R: Reads> FromRequestParts<Arc<R>> for Bearer<R> {
     }
 }
 
-fn calls(router: &Router, path: &str, field: &str, status: StatusCode) -> impl Work + use<> {
-    let mut router = router.clone();
-    let uri: Uri = path.parse().expect("a path");
-    let field = HeaderValue::from_str(field).expect("a field");
+fn calls(mut router: Router, row: &Row) -> impl Work + use<> {
+    let (uri, status) = (Uri::from_static(row.path), row.status);
+    let field = HeaderValue::from_str(&row.shows.field()).expect("a field");
     let make = move || {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = uri.clone();
@@ -107,7 +87,7 @@ fn calls(router: &Router, path: &str, field: &str, status: StatusCode) -> impl W
         },
         operation: move |requests: &mut Vec<Option<Request>>, number: usize| -> Response {
             let answer = ready(router.call(requests[number].take().expect("a request"))).unwrap_or_else(|e| match e {});
-            assert_eq!(answer.status(), status);
+            assert_eq!(answer.status().as_u16(), status);
             answer
         },
     }

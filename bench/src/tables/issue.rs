@@ -48,7 +48,7 @@ fn figures(times: &Times) {
             }
             for peer in [nine::NAME, eleven::NAME, peers::SIMPLE] {
                 if let Some(ratio) = times.ratio(&format!("issue {name}: {peer}"), &ours) {
-                    let what = format!("{name}, issuing, times as fast as {peer} ({of})");
+                    let what = format!("{name}, issuing on {of}, times as fast as {peer}");
                     figure(what, asked(algorithm, of, peer), ratio, "x");
                 }
             }

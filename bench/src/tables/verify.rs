@@ -16,7 +16,7 @@ use crate::world::{self, Provider, ROOM, authenticate, authority, issuer, number
 pub const PART: Part = Part { title: "A token first seen", fill, figures };
 
 /// How many tokens an authority sees before another takes its place.
-const FRESH: u64 = 200;
+const FRESH: u64 = 40;
 
 fn fill(table: &mut Table) {
     for algorithm in Algorithm::ALL {
@@ -108,7 +108,7 @@ fn figures(times: &Times) {
             }
             for peer in [nine::NAME, eleven::NAME, peers::SIMPLE] {
                 if let Some(ratio) = times.ratio(&format!("verify {name}: {peer}"), &ours) {
-                    let what = format!("{name}, a token first seen, times as fast as {peer} ({of})");
+                    let what = format!("{name}, a token first seen on {of}, times as fast as {peer}");
                     figure(what, Asked::Nothing, ratio, "x");
                 }
             }
