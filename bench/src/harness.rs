@@ -4,6 +4,7 @@
 //! those whose name has one of them. `--operations N NAME` runs that one case N times, for a profiler: [`operate`] is where to look.
 
 use std::hint::black_box;
+use std::num::ParseIntError;
 use std::time::{Duration, Instant};
 
 use crate::median;
@@ -22,15 +23,12 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Reads the arguments of the program.
-    pub fn from_arguments() -> Self {
-        let words: Vec<String> = std::env::args().skip(1).collect();
-        match words.as_slice() {
-            [option, count, name] if option == "--operations" => {
-                Self::Operations(count.parse().expect("a number of operations"), name.clone())
-            }
-            _ => Self::Time(words),
-        }
+    /// What the words of the command line say.
+    pub fn of(words: &[String]) -> Result<Self, ParseIntError> {
+        Ok(match words {
+            [option, count, name] if option == "--operations" => Self::Operations(count.parse()?, name.clone()),
+            _ => Self::Time(words.to_vec()),
+        })
     }
 
     /// Whether the case `name` runs.

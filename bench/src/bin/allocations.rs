@@ -19,7 +19,8 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const TIMES: usize = 32;
 
 fn main() {
-    let mode = Mode::from_arguments();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mode = Mode::Time(words);
     let counts = RefCell::new(Vec::new());
     for part in tables::PARTS.iter().chain(routes::PARTS) {
         count(part, &mode, &counts);

@@ -12,7 +12,11 @@ use std::{env, fs};
 use super::rows::{ROWS, Row, Shows};
 use super::{actix, authorizer, axum};
 use crate::figure::{Asked, figure};
+use crate::harness::Mode;
 use crate::median;
+
+/// Says that this program is to serve a row.
+pub const SERVE: &str = "--serve";
 
 const ROUNDS: usize = 6;
 const CONNECTIONS: &str = "64";
@@ -21,13 +25,13 @@ const SECONDS: &str = "2";
 /// The frameworks whose rows there are.
 const FRAMEWORKS: [&str; 3] = ["axum", "axum 0.7", "actix"];
 
-/// Measures the rows whose name has one of the words, or all, and prints them.
-pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
+/// Measures the rows that `mode` wants, and prints them.
+pub fn run(mode: &Mode) -> Result<(), Box<dyn Error>> {
     let mut served = Vec::new();
     for framework in FRAMEWORKS {
         for (name, path, shows) in rows(framework) {
             let name = format!("{framework}: {name}");
-            if words.is_empty() || words.iter().any(|word| name.contains(word)) {
+            if matches!(mode, Mode::Time(_)) && mode.wants(&name) {
                 served.push(Served::start(name, path, shows)?);
             }
         }
@@ -40,6 +44,9 @@ pub fn run(words: &[String]) -> Result<(), Box<dyn Error>> {
                 row.rounds.push(asked);
             }
         }
+    }
+    if served.is_empty() {
+        return Ok(());
     }
     println!("\n{:<56} {:>12} {:>10} {:>10} {:>10}", "Over sockets", "requests/s", "p50, us", "p99, us", "CPU, us");
     let rows: Vec<(String, [f64; 4])> = served.into_iter().map(Served::medians).collect();
@@ -102,7 +109,7 @@ struct Served {
 impl Served {
     fn start(name: String, path: &str, shows: Shows) -> Result<Self, Box<dyn Error>> {
         let mut command = Command::new("taskset");
-        command.args(["-c", "0"]).arg(env::current_exe()?).args(["serve", &name]);
+        command.args(["-c", "0"]).arg(env::current_exe()?).args([SERVE, &name]);
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
