@@ -38,6 +38,8 @@ pub enum Shows {
     Entity,
     /// A developer's, likewise.
     Developer,
+    /// The claims of the first, signed with ES256.
+    Es256,
     /// The claims of the first, signed with HS256.
     Hs256,
     /// No token.
@@ -51,6 +53,7 @@ impl Shows {
         let token = match self {
             Self::Entity => signed(claims()),
             Self::Developer => signed(developer_claims()),
+            Self::Es256 => token(Provider::Ring, Algorithm::Es256, &claims()),
             Self::Hs256 => peers::hs256_token(),
             Self::Garbage => "A".repeat(signed(claims()).len()),
         };
@@ -75,6 +78,8 @@ pub const ROWS: &[Row] = &[
     Row { status: 401, ..row("refused, garbage", Guard::Ours, "/any", Shows::Garbage) },
     row("jsonwebtoken 9 (ring) EdDSA", Guard::Nine(Algorithm::EdDsa), "/", Shows::Entity),
     row("jsonwebtoken 11 (aws-lc-rs) EdDSA", Guard::Eleven(Algorithm::EdDsa), "/", Shows::Entity),
+    row("jsonwebtoken 9 (ring) ES256", Guard::Nine(Algorithm::Es256), "/", Shows::Es256),
+    row("jsonwebtoken 11 (aws-lc-rs) ES256", Guard::Eleven(Algorithm::Es256), "/", Shows::Es256),
     row("jsonwebtoken 9 (ring) HS256", Guard::Nine(Algorithm::Hs256), "/", Shows::Hs256),
     row("jsonwebtoken 11 (aws-lc-rs) HS256", Guard::Eleven(Algorithm::Hs256), "/", Shows::Hs256),
 ];
