@@ -21,6 +21,9 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(200);
 const TOKENS: usize = 1_000;
 
+/// What a thread does: its number, and how many times it did so before.
+type Operation<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
 /// Measures and prints.
 pub fn run() {
     let authority = authority(Provider::Ring, Algorithm::EdDsa, ROOM);
@@ -40,7 +43,7 @@ pub fn run() {
     };
     let before = authority.statistics().verified;
 
-    let kinds: [(&str, &(dyn Fn(usize, usize) + Sync), Asked); 3] = [
+    let kinds: [(&str, &Operation<'_>, Asked); 3] = [
         ("SHA-256 of a token, nothing shared", &alone, Asked::Nothing),
         ("1,000 tokens, uniform", &uniform, Asked::AtLeast(1.8)),
         ("one hot token", &hot, Asked::AtLeast(1.5)),
@@ -68,7 +71,7 @@ pub fn run() {
 }
 
 /// Operations of `threads` threads at once: a second of their own processor time, and a second.
-fn at_once(threads: usize, operation: &(dyn Fn(usize, usize) + Sync)) -> (f64, f64) {
+fn at_once(threads: usize, operation: &Operation<'_>) -> (f64, f64) {
     let (stop, start) = (AtomicBool::new(false), Barrier::new(threads + 1));
     let (rate, done) = (Mutex::new(0.0), Mutex::new(0));
     let took = thread::scope(|scope| {
