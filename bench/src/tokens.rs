@@ -71,7 +71,7 @@ impl Tokens {
 #[derive(Debug)]
 pub struct Maker {
     issuer: JwtIssuer,
-    claims: Vec<AccessClaims>,
+    claims: Vec<AccessClaims<'static>>,
 }
 
 impl Maker {
@@ -81,9 +81,9 @@ impl Maker {
         let now = UnixTime::from_seconds(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
         let claims = members.iter().map(|member| {
             Ok(AccessClaims {
-                issuer: format!("{issuer}/live"),
-                audience: format!("{issuer}/live"),
-                subject: member.developer.to_string(),
+                issuer: format!("{issuer}/live").into(),
+                audience: format!("{issuer}/live").into(),
+                subject: member.developer.to_string().into(),
                 key: member.key,
                 issued_at: now,
                 not_before: now,
