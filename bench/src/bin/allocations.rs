@@ -69,19 +69,24 @@ fn figures(counts: &Counts) {
             // ring's own RSA allocates.
             if let (Some(ours), Some(bare)) = (ours, of(&format!("verify {name}: bare {of_provider}"))) {
                 let what = format!("{name}, a token first seen, allocations more than bare {of_provider}");
-                figure(what, Asked::AtMost(2.0), ours - bare, "");
+                figure(what, Asked::AtMost(2.0), ours - bare, "of them");
             }
         }
     }
     for name in ["again: 1 live token", "again: 1,000 live tokens", "again: 100,000 live tokens"] {
         if let Some(blocks) = of(name) {
-            figure(format!("a token seen before, allocations, {}", &name[7..]), Asked::AtMost(0.0), blocks, "");
+            figure(format!("a token seen before, allocations, {}", &name[7..]), Asked::AtMost(0.0), blocks, "of them");
         }
     }
     for framework in ["axum", "actix"] {
         let row = |name: &str| of(&format!("{framework}: {name}"));
         if let (Some(guarded), Some(open)) = (row("guarded"), row("open, with state")) {
-            figure(format!("{framework}, guarded, allocations more than open"), Asked::Nothing, guarded - open, "");
+            figure(
+                format!("{framework}, guarded, allocations more than open"),
+                Asked::Nothing,
+                guarded - open,
+                "of them",
+            );
         }
     }
 }

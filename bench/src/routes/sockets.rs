@@ -49,11 +49,11 @@ pub fn run(mode: &Mode) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     println!("\n{:<56} {:>12} {:>10} {:>10} {:>10}", "Over sockets", "requests/s", "p50, us", "p99, us", "CPU, us");
-    let rows: Vec<(String, [f64; 4])> = served.into_iter().map(Served::medians).collect();
-    for (name, [rate, p50, p99, processor]) in &rows {
+    for row in &served {
+        let (name, [rate, p50, p99, processor]) = (&row.name, [0, 1, 2, 3].map(|column| median(row.column(column))));
         println!("  {name:<54} {rate:>12.0} {p50:>10.0} {p99:>10.0} {processor:>10.2}");
     }
-    figures(&rows);
+    figures(&served);
     Ok(())
 }
 
@@ -164,10 +164,9 @@ impl Served {
         Ok(nanoseconds as f64 / 1e9)
     }
 
-    fn medians(mut self) -> (String, [f64; 4]) {
-        let rounds = std::mem::take(&mut self.rounds);
-        let column = |place: usize| median(rounds.iter().map(|round| round[place]).collect());
-        (std::mem::take(&mut self.name), [column(0), column(1), column(2), column(3)])
+    /// Of every round.
+    fn column(&self, column: usize) -> Vec<f64> {
+        self.rounds.iter().map(|round| round[column]).collect()
     }
 }
 
@@ -189,8 +188,11 @@ fn micros(text: &str) -> Option<f64> {
     }
 }
 
-fn figures(rows: &[(String, [f64; 4])]) {
-    let processor = |name: &str| rows.iter().find(|(row, _)| row == name).map(|(_, numbers)| numbers[3]);
+fn figures(rows: &[Served]) {
+    let processor = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.column(3));
+    // Of the same round, so that a drift of the machine hits both.
+    let ratio =
+        |one: Vec<f64>, other: Vec<f64>| median(one.iter().zip(other).map(|(one, other)| one / other).collect());
     for framework in ["axum", "actix"] {
         let row = |name: &str| processor(&format!("{framework}: {name}"));
         let ours = "guarded, scope and entity token";
@@ -211,7 +213,7 @@ fn figures(rows: &[(String, [f64; 4])]) {
             ("times as fast as jsonwebtoken 11, HS256", "jsonwebtoken 11 (aws-lc-rs) HS256", ours, Asked::AtLeast(1.4)),
         ] {
             if let (Some(beside), Some(name)) = (row(beside), row(name)) {
-                figure(format!("{framework} over sockets, {what}"), asked, beside / name, "x");
+                figure(format!("{framework} over sockets, {what}"), asked, ratio(beside, name), "x");
             }
         }
     }
@@ -221,7 +223,7 @@ fn figures(rows: &[(String, [f64; 4])]) {
             figure(
                 format!("axum 0.7 over sockets, open over jwt-authorizer {algorithm}"),
                 Asked::Nothing,
-                open / behind,
+                ratio(open, behind),
                 "x",
             );
         }
