@@ -63,9 +63,14 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
+/// When tokens are issued: the same for ten minutes, so that tokens are too, and counts of instructions repeat.
+pub fn issued_at() -> u64 {
+    now() / 600 * 600
+}
+
 /// The claims of a token of [`DEVELOPER`] for [`ENTITY`].
 pub fn claims() -> Claims {
-    let now = now();
+    let now = issued_at();
     Claims {
         iss: ISSUER.to_owned(),
         aud: ISSUER.to_owned(),
