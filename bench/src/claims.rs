@@ -58,19 +58,15 @@ pub const SCOPES: &str = "ledger:read ledger:write orders:read stock:read";
 /// How long a token lives, in seconds: the longest that latchbook makes by default.
 pub const LIFETIME: u64 = 3_600;
 
-/// Seconds since 1970.
+/// The present in seconds since 1970, the same for ten minutes: so are tokens then, and counts of instructions repeat.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
-}
-
-/// When tokens are issued: the same for ten minutes, so that tokens are too, and counts of instructions repeat.
-pub fn issued_at() -> u64 {
-    now() / 600 * 600
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    now / 600 * 600
 }
 
 /// The claims of a token of [`DEVELOPER`] for [`ENTITY`].
 pub fn claims() -> Claims {
-    let now = issued_at();
+    let now = now();
     Claims {
         iss: ISSUER.to_owned(),
         aud: ISSUER.to_owned(),

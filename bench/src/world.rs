@@ -75,7 +75,7 @@ pub fn numbered_claims(number: u64, keys: u64) -> AccessClaims {
 
 /// The claims that [`claims::claims`] has, for an entity.
 pub fn claims() -> AccessClaims {
-    let now = claims::issued_at();
+    let now = claims::now();
     AccessClaims {
         issuer: ISSUER.to_owned(),
         audience: ISSUER.to_owned(),
