@@ -5,12 +5,15 @@ use ring::signature as ring_signature;
 
 use crate::keys::{Algorithm, SECRET};
 
-/// Verifies `signature` with ring. It parses its public keys at each use; there is no other way.
-pub fn ring_verify(algorithm: Algorithm, message: Vec<u8>, signature: Vec<u8>) -> Box<dyn FnMut() -> bool> {
+/// Whether a signature is right for a message.
+pub type Verify = Box<dyn Fn(&[u8], &[u8]) -> bool>;
+
+/// Verifies with ring. It parses its public keys at each use; there is no other way.
+pub fn ring_verify(algorithm: Algorithm) -> Verify {
     use ring_signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
     if algorithm == Algorithm::Hs256 {
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET);
-        return Box::new(move || ring::hmac::verify(&key, &message, &signature).is_ok());
+        return Box::new(move |message, signature| ring::hmac::verify(&key, message, signature).is_ok());
     }
     let parameters: &'static dyn ring_signature::VerificationAlgorithm = match algorithm {
         Algorithm::EdDsa => &ED25519,
@@ -18,14 +21,14 @@ pub fn ring_verify(algorithm: Algorithm, message: Vec<u8>, signature: Vec<u8>) -
         Algorithm::Rs256 | Algorithm::Hs256 => &RSA_PKCS1_2048_8192_SHA256,
     };
     let key = UnparsedPublicKey::new(parameters, algorithm.public());
-    Box::new(move || key.verify(&message, &signature).is_ok())
+    Box::new(move |message, signature| key.verify(message, signature).is_ok())
 }
 
-/// Verifies `signature` with aws-lc-rs.
-pub fn aws_verify(algorithm: Algorithm, message: Vec<u8>, signature: Vec<u8>) -> Box<dyn FnMut() -> bool> {
+/// Verifies with aws-lc-rs.
+pub fn aws_verify(algorithm: Algorithm) -> Verify {
     if algorithm == Algorithm::Hs256 {
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SECRET);
-        return Box::new(move || aws_lc_rs::hmac::verify(&key, &message, &signature).is_ok());
+        return Box::new(move |message, signature| aws_lc_rs::hmac::verify(&key, message, signature).is_ok());
     }
     let parameters: &'static dyn aws::VerificationAlgorithm = match algorithm {
         Algorithm::EdDsa => &aws::ED25519,
@@ -33,7 +36,7 @@ pub fn aws_verify(algorithm: Algorithm, message: Vec<u8>, signature: Vec<u8>) ->
         Algorithm::Rs256 | Algorithm::Hs256 => &aws::RSA_PKCS1_2048_8192_SHA256,
     };
     let key = aws::ParsedPublicKey::new(parameters, algorithm.public()).expect("a key");
-    Box::new(move || key.verify_sig(&message, &signature).is_ok())
+    Box::new(move |message, signature| key.verify_sig(message, signature).is_ok())
 }
 
 /// Signs with ring: the length of the signature.

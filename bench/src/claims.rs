@@ -58,9 +58,10 @@ pub const SCOPES: &str = "ledger:read ledger:write orders:read stock:read";
 /// How long a token lives, in seconds: the longest that latchbook makes by default.
 pub const LIFETIME: u64 = 3_600;
 
-/// Seconds since 1970.
+/// The present in seconds since 1970, the same for ten minutes: so are tokens then, and counts of instructions repeat.
 pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    now / 600 * 600
 }
 
 /// The claims of a token of [`DEVELOPER`] for [`ENTITY`].
