@@ -37,8 +37,9 @@ impl Authority {
     /// - [`Refusal::Rejected`] with a reason from [`Rejection::TokenTooLong`] to [`Rejection::Revoked`]
     /// - [`Refusal::Fault`] if revocations are not known well enough and could not be read
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Principal, Refusal> {
-        self.inner.fresh().await?;
-        self.inner.admit(presented).map_err(|rejection| {
+        let instant = self.inner.time.read();
+        self.inner.fresh_at(instant).await?;
+        self.inner.admit(presented, instant.now).map_err(|rejection| {
             count(&self.inner.usage.refused);
             tracing::debug!(reason = rejection.reason(), "token refused");
             rejection.into()
@@ -69,8 +70,8 @@ impl Authority {
 }
 
 impl Inner {
-    fn admit(&self, presented: &Presented<'_>) -> Result<Principal, Rejection> {
-        let (now, place) = (self.now(), self.cache.place(presented.token));
+    fn admit(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Principal, Rejection> {
+        let place = self.cache.place(presented.token);
         if let Some(seen) = self.at_hand(presented, place, now)? {
             return Ok(Principal::new(seen));
         }

@@ -1,11 +1,10 @@
 //! The change feed in memory: what was revoked, and how fresh that knowledge is.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use super::in_force::InForce;
-use super::now::Time;
+use super::now::Instant;
 use super::{Fault, Inner, Refusal};
 use crate::key_store::{Sharing, StoreError};
 use crate::model::{Announcement, FeedEntry, FeedPosition, UnixTime};
@@ -16,7 +15,12 @@ const PAGE: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     pub(super) revocations: InForce,
-    reading: RwLock<Reading>,
+    /// How far the feed was read.
+    position: AtomicU64,
+    /// When a reading began that came to the feed's end, by the wall clock in seconds and by the monotonic one in
+    /// milliseconds. Each by itself is true of some such reading, and none goes back.
+    read_at: AtomicU64,
+    read_at_monotonic: AtomicU64,
     /// How many commits of ours announced something, and may or may not have been done.
     doubts: AtomicU64,
     /// How many of them came before the latest reading.
@@ -28,19 +32,12 @@ pub(super) struct Feed {
 #[derive(Debug)]
 pub(super) struct Announcing<'a>(Option<&'a Feed>);
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Reading {
-    position: FeedPosition,
-    at: UnixTime,
-    monotonic: Duration,
-}
-
 impl Feed {
     /// How long ago the feed was read to its end, by the slower-minded of both clocks.
-    pub(super) fn age(&self, time: &Time) -> Duration {
-        let reading = *self.reading.read().unwrap_or_else(PoisonError::into_inner);
-        let by_wall = Duration::from_secs(time.now().since(reading.at));
-        by_wall.max(time.monotonic().saturating_sub(reading.monotonic))
+    pub(super) fn age(&self, instant: Instant) -> Duration {
+        let by_wall = instant.now.since(UnixTime::from_seconds(self.read_at.load(Ordering::Acquire)));
+        let by_monotonic = millis(instant.monotonic).saturating_sub(self.read_at_monotonic.load(Ordering::Acquire));
+        Duration::from_secs(by_wall).max(Duration::from_millis(by_monotonic))
     }
 
     /// A commit begins that announces something, if `announces`.
@@ -54,16 +51,20 @@ impl Feed {
     }
 
     fn position(&self) -> FeedPosition {
-        self.reading.read().unwrap_or_else(PoisonError::into_inner).position
+        FeedPosition(self.position.load(Ordering::Acquire))
     }
 
-    fn read_to(&self, position: FeedPosition, at: UnixTime, monotonic: Duration) {
-        let mut reading = self.reading.write().unwrap_or_else(PoisonError::into_inner);
-        // Two readers may finish in either order; the one that began later knows more.
-        if monotonic >= reading.monotonic {
-            *reading = Reading { position: position.max(reading.position), at, monotonic };
-        }
+    /// The feed was read up to `position` and to its end, by a reading that began at `began`.
+    fn read_to(&self, position: FeedPosition, began: Instant) {
+        self.position.fetch_max(position.0, Ordering::AcqRel);
+        self.read_at.fetch_max(began.now.seconds(), Ordering::AcqRel);
+        self.read_at_monotonic.fetch_max(millis(began.monotonic), Ordering::AcqRel);
     }
+}
+
+/// Whole milliseconds, so that an age is never too small by more than one.
+fn millis(monotonic: Duration) -> u64 {
+    u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Announcing<'_> {
@@ -90,8 +91,13 @@ impl Inner {
 
     /// Makes sure that revocations are known up to `max_staleness` ago.
     pub(super) async fn fresh(&self) -> Result<(), Refusal> {
+        self.fresh_at(self.time.read()).await
+    }
+
+    /// The same, where the clocks were read just now.
+    pub(super) async fn fresh_at(&self, instant: Instant) -> Result<(), Refusal> {
         let doubted = self.feed.is_doubted() || self.issuers.outdated();
-        let young = !self.follows_feed() || self.feed.age(&self.time) <= self.config.max_staleness;
+        let young = !self.follows_feed() || self.feed.age(instant) <= self.config.max_staleness;
         if young && !doubted {
             return Ok(());
         }
@@ -116,7 +122,7 @@ impl Inner {
 
     /// Reads the feed to its end.
     pub(super) async fn read_feed(&self) -> Result<(), StoreError> {
-        let (at, monotonic) = (self.now(), self.time.monotonic());
+        let began = self.time.read();
         let doubts = self.feed.doubts.load(Ordering::Acquire);
         let mut position = self.feed.position();
         let mut signing_keys_changed = false;
@@ -143,7 +149,7 @@ impl Inner {
             self.outdate_issuers();
             self.load_issuers().await?;
         }
-        self.feed.read_to(position, at, monotonic);
+        self.feed.read_to(position, began);
         self.feed.read_doubts.fetch_max(doubts, Ordering::AcqRel);
         Ok(())
     }

@@ -257,7 +257,8 @@ impl Authority {
     pub async fn health(&self) -> Result<Health, Refusal> {
         self.inner.store.get(&[crate::model::RecordKey::Settings]).await?;
         self.inner.fresh().await?;
-        let feed_age = if self.inner.follows_feed() { self.inner.feed.age(&self.inner.time) } else { Duration::ZERO };
+        let feed_age =
+            if self.inner.follows_feed() { self.inner.feed.age(self.inner.time.read()) } else { Duration::ZERO };
         Ok(Health {
             feed_age,
             revocations: self.inner.feed.revocations.latest().len(),

@@ -17,6 +17,14 @@ pub(super) struct Time {
     floor_at_start: AtomicU64,
 }
 
+/// Both clocks as they were read together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instant {
+    /// What decisions are made at.
+    pub(super) now: UnixTime,
+    pub(super) monotonic: Duration,
+}
+
 impl Time {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
         let floor_at_start = AtomicU64::new(millis(clock.now()));
@@ -27,9 +35,14 @@ impl Time {
     /// The wall clock, but never before the start plus the time that has passed since, nor before what was pruned plus
     /// the time that has passed since that was known.
     pub(super) fn now(&self) -> UnixTime {
+        self.read().now
+    }
+
+    /// [`now`](Self::now), and the monotonic clock as it was then.
+    pub(super) fn read(&self) -> Instant {
         let (wall, monotonic) = self.clock.both();
         let floor = self.floor_at_start.load(Ordering::Relaxed).saturating_add(self.passed(monotonic));
-        wall.max(UnixTime::from_seconds(floor / 1_000))
+        Instant { now: wall.max(UnixTime::from_seconds(floor / 1_000)), monotonic }
     }
 
     /// The monotonic clock.

@@ -5,6 +5,8 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 use super::access_token::VerifiedToken;
 use crate::model::{
     Announcement, DeveloperRef, EntityId, EnvironmentName, FeedEntry, KeyId, RevokedBy, TokenId, UnixTime,
@@ -26,14 +28,16 @@ pub struct Revocations {
 /// the other: with a million entries, this keeps both alike.
 const RECENT: usize = 4_096;
 
+type Table<K, V> = HashMap<K, V, RandomState>;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Layer {
-    tokens: HashMap<(EnvironmentName, TokenId), UnixTime>,
-    keys: HashMap<(EnvironmentName, KeyId), UnixTime>,
-    generations: HashMap<(EnvironmentName, KeyId, u64), UnixTime>,
-    epochs: HashMap<DeveloperRef, Epoch>,
+    tokens: Table<(EnvironmentName, TokenId), UnixTime>,
+    keys: Table<(EnvironmentName, KeyId), UnixTime>,
+    generations: Table<(EnvironmentName, KeyId, u64), UnixTime>,
+    epochs: Table<DeveloperRef, Epoch>,
     // By developer, then by entity, so that a token's borrowed parts are enough to ask.
-    entities: HashMap<DeveloperRef, HashMap<EntityId, Removal>>,
+    entities: Table<DeveloperRef, Table<EntityId, Removal>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +70,10 @@ impl Revocations {
     /// What revoked `token`, if anything did.
     #[must_use]
     pub fn check(&self, token: &VerifiedToken) -> Option<RevokedBy> {
+        // Before anything of the token is read, which may have to come from far.
+        if self.is_empty() {
+            return None;
+        }
         let environment = token.environment();
         let (key, generation) = (token.key(), token.generation());
         let either = |holds: &dyn Fn(&Layer) -> bool| holds(&self.recent) || holds(&self.old);
@@ -109,7 +117,7 @@ impl Revocations {
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.recent.is_empty() && self.old.is_empty()
     }
 }
 
@@ -172,7 +180,7 @@ impl Layer {
             || self.keys.values().any(ended)
             || self.generations.values().any(ended)
             || self.epochs.values().any(|epoch| ended(&epoch.ends_at))
-            || self.entities.values().flat_map(HashMap::values).any(|removal| ended(&removal.ends_at))
+            || self.entities.values().flat_map(Table::values).any(|removal| ended(&removal.ends_at))
     }
 
     fn prune(&mut self, now: UnixTime) {
@@ -186,8 +194,13 @@ impl Layer {
         });
     }
 
+    fn is_empty(&self) -> bool {
+        let Self { tokens, keys, generations, epochs, entities } = self;
+        tokens.is_empty() && keys.is_empty() && generations.is_empty() && epochs.is_empty() && entities.is_empty()
+    }
+
     fn len(&self) -> usize {
-        let entities: usize = self.entities.values().map(HashMap::len).sum();
+        let entities: usize = self.entities.values().map(Table::len).sum();
         self.tokens.len() + self.keys.len() + self.generations.len() + self.epochs.len() + entities
     }
 }
@@ -210,7 +223,7 @@ fn prolong(ends_at: &mut UnixTime, other: UnixTime) {
     *ends_at = other.max(*ends_at);
 }
 
-fn join_all<K: Eq + Hash, V>(map: &mut HashMap<K, V>, others: HashMap<K, V>, merge: fn(&mut V, V)) {
+fn join_all<K: Eq + Hash, V>(map: &mut Table<K, V>, others: Table<K, V>, merge: fn(&mut V, V)) {
     if map.is_empty() {
         *map = others;
         return;
@@ -221,7 +234,7 @@ fn join_all<K: Eq + Hash, V>(map: &mut HashMap<K, V>, others: HashMap<K, V>, mer
 }
 
 /// Puts `new` under `key`, or lets `merge` bring it into what is there.
-fn join<K: Eq + Hash, V>(map: &mut HashMap<K, V>, key: K, new: V, merge: fn(&mut V, V)) {
+fn join<K: Eq + Hash, V>(map: &mut Table<K, V>, key: K, new: V, merge: fn(&mut V, V)) {
     match map.entry(key) {
         Entry::Occupied(held) => merge(held.into_mut(), new),
         Entry::Vacant(place) => {

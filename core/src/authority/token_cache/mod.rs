@@ -2,8 +2,9 @@
 
 mod at_hand;
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher};
 
+use foldhash::quality::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
@@ -24,11 +25,14 @@ pub(super) struct Seen {
     pub(super) issuers: u64,
     pub(super) usage: Arc<UsageCell>,
     text: Arc<[u8]>,
+    /// How many bytes it takes, as weighed when it was made: what it shares with others changes.
+    weight: u64,
 }
 
 impl Seen {
     pub(super) fn new(text: &[u8], token: VerifiedToken, issuers: u64, usage: Arc<UsageCell>) -> Self {
-        Self { token, issuers, usage, text: text.into() }
+        let weight = (text.len() + token.heap_bytes() + OVERHEAD) as u64;
+        Self { token, issuers, usage, text: text.into(), weight }
     }
 
     /// Whether it is `token`, the whole of it, verified by the signing keys of `issuers`.
@@ -70,7 +74,7 @@ impl TokenCache {
     pub(super) fn new(bytes: usize) -> Self {
         let slots = |lanes: usize| (bytes / 4 / SLOT / lanes).min(MOST_SLOTS) & !1;
         Self {
-            key: RandomState::new(),
+            key: RandomState::default(),
             at_hand: Lanes::new(|lanes| {
                 Mutex::new(AtHand { tokens: HotTokens::new(slots(lanes)), ..AtHand::default() })
             }),
@@ -156,7 +160,7 @@ struct Weigh;
 
 impl Weighter<Place, Arc<Seen>> for Weigh {
     fn weight(&self, _: &Place, seen: &Arc<Seen>) -> u64 {
-        (seen.text.len() + seen.token.heap_bytes() + OVERHEAD) as u64
+        seen.weight
     }
 }
 
