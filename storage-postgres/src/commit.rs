@@ -1,5 +1,7 @@
 //! The one write: all of a change set in one transaction of two trips, or nothing.
 
+use std::collections::BTreeMap;
+
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::{ChainId, ChangeId, ChangeSet, Committed, FIRST_LINK, FeedPosition};
 use tokio_postgres::Row;
@@ -106,8 +108,8 @@ async fn made<'a>(
     session: &Session,
     statements: &Statements,
     heads: Heads<'a>,
-) -> Result<std::collections::BTreeMap<&'a ChainId, (u64, [u8; 32])>, Fault> {
-    let mut locked = std::collections::BTreeMap::new();
+) -> Result<BTreeMap<&'a ChainId, (u64, [u8; 32])>, Fault> {
+    let mut locked = BTreeMap::new();
     for (chain, head) in heads {
         let head = match head {
             Some(head) => head,
