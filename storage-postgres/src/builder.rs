@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod};
 use latchbook_core::key_store::StoreError;
 use latchbook_core::model::SecretText;
 
@@ -136,7 +136,9 @@ impl PostgresStoreBuilder {
             let settings = settings.clone();
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
-        let pool = Pool::builder(manager).max_size(self.connections).post_create(hook).build();
+        // The connection that was used last is the next: the server's process of it has everything at hand.
+        let pool =
+            Pool::builder(manager).max_size(self.connections).queue_mode(QueueMode::Lifo).post_create(hook).build();
         pool.map_err(|error| StoreError::unavailable(error.to_string()))
     }
 }

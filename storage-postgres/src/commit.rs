@@ -1,21 +1,21 @@
-//! The one write: all of a change set in one transaction, or nothing.
+//! The one write: all of a change set in one transaction of two trips, or nothing.
 
 use std::collections::BTreeMap;
 
 use latchbook_core::key_store::StoreError;
-use latchbook_core::model::{
-    ChainId, ChangeId, ChangeSet, Committed, FIRST_LINK, FeedEntry, FeedPosition, Index, KeyActivity, Merge, Position,
-    Record, RecordKey, Revision, UnixTime, UsageRow,
-};
+use latchbook_core::model::{ChainId, ChangeId, ChangeSet, Committed, FIRST_LINK, FeedPosition};
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 
 use crate::columns::{Columns, Value};
-use crate::events::{audit_values, chain_values, committed, feed_values, usage_place, usage_values};
+use crate::events::{chain_values, committed};
 use crate::fault::Fault;
+use crate::locks::{Heads, Locks};
 use crate::news::Listener;
-use crate::records::{KINDS, Kind, key_values, record_values};
-use crate::session::{Ended, Session, Step};
-use crate::statements::{KindStatements, Statements};
+use crate::session::{Refusal, Session, Step};
+use crate::statements::Statements;
+use crate::touched::{chains, touched};
+use crate::writes::{NUMBERED, Writes};
 
 /// Does `set`, or finds that it was done before. It is safe to call again after any fault: whoever is second waits for
 /// the first at the rows that both write, and at the latest at the row of the set's id.
@@ -25,54 +25,54 @@ pub(crate) async fn commit(
     news: Option<(&Listener, &str)>,
     set: &ChangeSet,
 ) -> Result<Committed, Fault> {
-    let Some(records) = Records::of(set) else {
+    let Some(touched) = touched(set) else {
         return lost(session, statements, set.id, false).await;
     };
-    let Some((mut steps, demands)) = records.steps(statements, Revision(set.id)) else {
-        return lost(session, statements, set.id, false).await;
-    };
-    steps.extend(merges(statements, set));
-    let chains = chains(set);
-    steps.extend(chains.iter().map(|chain| Step::new(&statements.lock_head, chain_values(chain))));
+    let locks = Locks::new(statements, &touched, &chains(set));
+    let mut steps: Vec<_> = locks.steps().collect();
     steps.extend(set.pruned_at.map(|at| Step::new(&statements.set_pruned_at, vec![Value::at(at)])));
     // Last of the locks, since every announcement waits for it.
     steps.extend(count_up(statements, set));
+    let begun = !steps.is_empty();
+    let answers = if begun { session.begin_writing(&steps).await } else { Ok(Vec::new()) };
+    let answers = match answers {
+        Ok(answers) => answers,
+        Err(fault) => return Err(undone(session, fault).await),
+    };
+    let Some(heads) = locks.heads(&answers)? else {
+        return lost(session, statements, set.id, true).await;
+    };
+    let heads = made(&session, statements, heads).await?;
 
-    let answers = session.begin_writing(&steps).await?;
-    if !demands.iter().zip(&answers).all(|(demand, rows)| demand.is_met(rows)) {
+    let mut writes = Writes::new(statements);
+    writes.records(set, &touched);
+    writes.merges(set);
+    let audit = writes.events(set, heads);
+    let feed = if set.feed.is_empty() { None } else { Some(counted(answers.last())?) };
+    if let Some(last) = feed {
+        writes.announcements(set, last);
+    }
+    let done = Committed { id: set.id, feed, audit };
+    let mut steps = writes.finish(set, &done);
+    let news = news.filter(|(listener, _)| feed.is_some() && listener.takes_notices());
+    let hint = news.map(|(listener, channel)| {
+        steps.push(Step::new(&statements.notify, vec![Value::text(channel)]));
+        (listener, steps.len() - 1)
+    });
+    let Err(refusal) = session.ask_and_commit(begun, &steps).await else {
+        session.settle();
+        return Ok(done);
+    };
+    if let Some((listener, _)) = hint.filter(|(_, step)| is_of_hint(&refusal, *step)) {
+        // The change goes on without it.
+        listener.refused();
+        return Err(undone(session, Fault::Again(refusal.fault.settled().to_string())).await);
+    }
+    let is_numbered = refusal.table.as_ref().is_some_and(|table| NUMBERED.contains(&&**table));
+    if refusal.code == Some(SqlState::UNIQUE_VIOLATION) && !is_numbered {
         return lost(session, statements, set.id, true).await;
     }
-    let (answers, counter) = answers.split_at(answers.len() - usize::from(!set.feed.is_empty()));
-    let heads = answers.get(answers.len() - chains.len()..).unwrap_or_default();
-    let heads = lock_heads(&session, statements, chains, heads).await?;
-    let (mut steps, audit) = linked(statements, set, heads);
-    let feed = announced(statements, set, counter, &mut steps)?;
-
-    // Last of all, so that no answer is remembered of a set that lost. Plainly: where the id is there already, the server
-    // refuses the row and with it the transaction, though the order to commit is on its way.
-    let done = Committed { id: set.id, feed, audit };
-    let values = vec![
-        Value::bytes(set.id.as_bytes()),
-        Value::at(set.at),
-        Value::maybe(feed, |position| Value::int(position.0)),
-        Value::Ints(done.audit.iter().map(|number| i64::try_from(*number).unwrap_or(i64::MAX)).collect()),
-    ];
-    let news = news.filter(|(listener, _)| feed.is_some() && listener.takes_notices());
-    let hint = news.map(|(_, channel)| Step::new(&statements.notify, vec![Value::text(channel)]));
-    match session.ask_and_commit(&steps, hint, Step::new(&statements.insert_change, values)).await? {
-        Ended::Committed(session) => {
-            session.settle();
-            Ok(done)
-        }
-        Ended::DoneBefore(session) => lost(session, statements, set.id, false).await,
-        Ended::HintRefused(text) => {
-            // The change goes on without it.
-            if let Some((listener, _)) = news {
-                listener.refused();
-            }
-            Err(Fault::Again(text))
-        }
-    }
+    Err(undone(session, refusal.fault).await)
 }
 
 /// The answer where the set cannot be done: the first one, if it was done before, else a conflict.
@@ -88,213 +88,46 @@ async fn lost(session: Session, statements: &Statements, id: ChangeId, begun: bo
     }
 }
 
-/// What a set has to do with its records, in the order of their keys: in that order all writers lock them.
-struct Records<'a>(BTreeMap<Vec<u8>, Touched<'a>>);
-
-struct Touched<'a> {
-    key: RecordKey,
-    expected: Option<Option<Revision>>,
-    write: Option<Write<'a>>,
-}
-
-enum Write<'a> {
-    Insert(&'a Record),
-    Update(&'a Record),
-    Remove,
-}
-
-impl<'a> Records<'a> {
-    /// `None` where two expectations of a record contradict each other.
-    fn of(set: &'a ChangeSet) -> Option<Self> {
-        let mut touched = BTreeMap::new();
-        for expected in &set.expect {
-            let one = touch(&mut touched, expected.key.clone());
-            if one.expected.is_some_and(|other| other != expected.revision) {
-                return None;
-            }
-            one.expected = Some(expected.revision);
-        }
-        for record in &set.insert {
-            touch(&mut touched, record.key()).write = Some(Write::Insert(record));
-        }
-        for record in &set.update {
-            touch(&mut touched, record.key()).write = Some(Write::Update(record));
-        }
-        for key in &set.remove {
-            touch(&mut touched, key.clone()).write = Some(Write::Remove);
-        }
-        Some(Self(touched))
+/// `fault`, once the connection is given back where it is only the transaction that is lost.
+async fn undone(session: Session, fault: Fault) -> Fault {
+    if matches!(fault, Fault::Again(_)) && session.undo().await.is_ok() {
+        session.settle();
     }
-
-    /// The statements and what each must answer; `None` where what is expected rules out what is written.
-    fn steps<'s>(&self, statements: &'s Statements, revision: Revision) -> Option<(Vec<Step<'s>>, Vec<Demand>)> {
-        let mut steps = Vec::new();
-        let mut demands = Vec::new();
-        for one in self.0.values() {
-            let number = Kind::of(&one.key);
-            let (sql, kind) = (statements.kinds.get(number)?, KINDS.get(number)?);
-            one.steps(sql, kind, revision, &mut |sql, values, demand| {
-                steps.push(Step::new(sql, values));
-                demands.push(demand);
-            })?;
-        }
-        Some((steps, demands))
-    }
+    fault
 }
 
-fn touch<'m, 'a>(touched: &'m mut BTreeMap<Vec<u8>, Touched<'a>>, key: RecordKey) -> &'m mut Touched<'a> {
-    touched.entry(key.to_bytes()).or_insert(Touched { key, expected: None, write: None })
+/// Whether it was the hint, step `hint`, that the server did not take.
+fn is_of_hint(refusal: &Refusal, hint: usize) -> bool {
+    // A queue of notices that is full shows at the end.
+    let is_full = refusal.step.is_none() && refusal.code == Some(SqlState::PROGRAM_LIMIT_EXCEEDED);
+    (refusal.code.is_some() && refusal.step == Some(hint)) || is_full
 }
 
-impl Touched<'_> {
-    fn steps<'s>(
-        &self,
-        sql: &'s KindStatements,
-        kind: &Kind,
-        revision: Revision,
-        put: &mut dyn FnMut(&'s str, Vec<Value>, Demand),
-    ) -> Option<()> {
-        let revision = Value::bytes(revision.0.as_bytes());
-        let written = |record: &Record| {
-            let mut values = record_values(record);
-            values.push(revision.clone());
-            values
-        };
-        match (&self.write, self.expected) {
-            (Some(Write::Insert(record)), None | Some(None)) => put(&sql.insert, written(record), Demand::OneRow),
-            (Some(Write::Update(record)), None) => put(&sql.update, written(record), Demand::OneRow),
-            (Some(Write::Update(record)), Some(Some(read))) => {
-                let mut values = written(record);
-                values.push(Value::bytes(read.0.as_bytes()));
-                put(&sql.update_read, values, Demand::OneRow);
-            }
-            (Some(Write::Remove), None) => put(&sql.remove, key_values(&self.key), Demand::OneRow),
-            (Some(Write::Remove), Some(Some(read))) => {
-                let mut values = key_values(&self.key);
-                values.push(Value::bytes(read.0.as_bytes()));
-                put(&sql.remove_read, values, Demand::OneRow);
-            }
-            (Some(Write::Insert(_)), Some(Some(_))) | (Some(Write::Update(_) | Write::Remove), Some(None)) => {
-                return None;
-            }
-            (None, Some(Some(read))) => put(&sql.share, key_values(&self.key), Demand::Revision(read)),
-            // A row that is not there cannot be locked. One that is made and removed again can: whoever would make it
-            // waits for the end of this transaction.
-            (None, Some(None)) => {
-                let mut values = kind.placeholder(&self.key);
-                values.push(revision);
-                put(&sql.insert, values, Demand::OneRow);
-                put(&sql.remove, key_values(&self.key), Demand::OneRow);
-            }
-            (None, None) => {}
-        }
-        Some(())
-    }
-}
-
-/// What a statement must answer, or the set is lost.
-enum Demand {
-    OneRow,
-    Revision(Revision),
-}
-
-impl Demand {
-    fn is_met(&self, rows: &[Row]) -> bool {
-        match self {
-            Self::OneRow => rows.len() == 1,
-            Self::Revision(read) => {
-                rows.first().is_some_and(|row| Columns::of(row).array().is_ok_and(|held| held == *read.0.as_bytes()))
-            }
-        }
-    }
-}
-
-/// The merges, those of one row as one, in the order of their rows.
-fn merges<'s>(statements: &'s Statements, set: &ChangeSet) -> Vec<Step<'s>> {
-    let mut counts: BTreeMap<(Vec<u8>, Position), UsageRow> = BTreeMap::new();
-    let mut uses: BTreeMap<Vec<u8>, KeyActivity> = BTreeMap::new();
-    for merge in &set.merge {
-        match merge {
-            Merge::Usage(row) => {
-                let place = (Index::Usage(row.developer.clone()).to_bytes(), usage_place(row));
-                let sum = counts.get(&place).map_or(row.counts, |other| other.counts.plus(row.counts));
-                counts.insert(place, UsageRow { counts: sum, ..row.clone() });
-            }
-            Merge::LastUsed(activity) => {
-                let key = Record::KeyActivity(activity.clone()).key().to_bytes();
-                let last = uses.entry(key).or_insert_with(|| activity.clone());
-                last.last_used_at = last.last_used_at.max(activity.last_used_at);
-            }
-        }
-    }
-    let uses = uses.into_values().map(|activity| {
-        let mut values = record_values(&Record::KeyActivity(activity));
-        values.push(Value::bytes(set.id.as_bytes()));
-        Step::new(&statements.merge_activity, values)
-    });
-    uses.chain(counts.values().map(|row| Step::new(&statements.merge_usage, usage_values(row)))).collect()
-}
-
-/// The chains that get events, each once, in the order in which all writers lock them.
-fn chains(set: &ChangeSet) -> Vec<ChainId> {
-    let mut chains: Vec<_> = set.audit.iter().map(|draft| draft.chain.clone()).collect();
-    chains.sort_unstable();
-    chains.dedup();
-    chains
-}
-
-/// Number and link of a chain's last event.
-type Heads = BTreeMap<ChainId, (u64, [u8; 32])>;
-
-/// The heads, locked until the end of the transaction; `found` are those that there were. A chain's first event makes
-/// its head.
-async fn lock_heads(
+/// The heads, all locked: a chain's first event makes its head.
+async fn made<'a>(
     session: &Session,
     statements: &Statements,
-    chains: Vec<ChainId>,
-    found: &[Vec<Row>],
-) -> Result<Heads, Fault> {
-    let mut heads = Heads::new();
-    for (chain, rows) in chains.into_iter().zip(found) {
-        let head = match rows.first() {
-            Some(row) => head(row)?,
+    heads: Heads<'a>,
+) -> Result<BTreeMap<&'a ChainId, (u64, [u8; 32])>, Fault> {
+    let mut locked = BTreeMap::new();
+    for (chain, head) in heads {
+        let head = match head {
+            Some(head) => head,
             None => {
-                let mut values = chain_values(&chain);
+                let mut values = chain_values(chain);
                 values.extend([Value::int(0), Value::bytes(FIRST_LINK)]);
                 let make = Step::new(&statements.make_head, values);
-                let lock = Step::new(&statements.lock_head, chain_values(&chain));
+                let lock = Step::new(statements.lock_head.text(), chain_values(chain));
                 let answers = session.ask_all(None, &[make, lock]).await?;
                 let row = answers.last().and_then(|rows| rows.first());
-                head(row.ok_or_else(|| StoreError::corrupt("the head of an audit chain went away"))?)?
+                let row = row.ok_or_else(|| StoreError::corrupt("the head of an audit chain went away"))?;
+                let mut columns = Columns::of(row);
+                (columns.int()?, columns.array()?)
             }
         };
-        heads.insert(chain, head);
+        locked.insert(chain, head);
     }
-    Ok(heads)
-}
-
-fn head(row: &Row) -> Result<(u64, [u8; 32]), StoreError> {
-    let mut columns = Columns::of(row);
-    Ok((columns.int()?, columns.array()?))
-}
-
-/// The statements that write the audit events and move the heads, and the events' numbers.
-fn linked<'s>(statements: &'s Statements, set: &ChangeSet, mut heads: Heads) -> (Vec<Step<'s>>, Vec<u64>) {
-    let mut steps = Vec::with_capacity(set.audit.len() + heads.len());
-    let mut numbers = Vec::with_capacity(set.audit.len());
-    for draft in &set.audit {
-        let head = heads.entry(draft.chain.clone()).or_insert((0, FIRST_LINK));
-        let event = draft.clone().link(head.0.saturating_add(1), &head.1);
-        *head = (event.number, event.link);
-        numbers.push(event.number);
-        steps.push(Step::new(&statements.insert_audit, audit_values(&event)));
-    }
-    for (chain, (number, link)) in heads {
-        let mut values = chain_values(&chain);
-        values.extend([Value::int(number), Value::bytes(link)]);
-        steps.push(Step::new(&statements.move_head, values));
-    }
-    (steps, numbers)
+    Ok(locked)
 }
 
 /// Counts the positions of the set's announcements, if it has any. The counter's row stays locked until the end of the
@@ -304,26 +137,9 @@ fn count_up<'s>(statements: &'s Statements, set: &ChangeSet) -> Option<Step<'s>>
     (count > 0).then(|| Step::new(&statements.count_up, vec![Value::int(count)]))
 }
 
-/// Adds the statements that write the announcements, and gives the position of the last; `counter` is what
-/// [`count_up`] answered.
-fn announced<'s>(
-    statements: &'s Statements,
-    set: &ChangeSet,
-    counter: &[Vec<Row>],
-    steps: &mut Vec<Step<'s>>,
-) -> Result<Option<FeedPosition>, Fault> {
-    let count = set.feed.len() as u64;
-    let Some(rows) = counter.first() else { return Ok(None) };
-    let row = rows.first().ok_or_else(|| StoreError::corrupt("the row of the counters is missing"))?;
-    let last = Columns::of(row).int()?;
-    let entry = |position: u64, announcement: &_, ends_at: UnixTime| FeedEntry {
-        position: FeedPosition(position),
-        at: set.at,
-        ends_at,
-        announcement: Clone::clone(announcement),
-    };
-    steps.extend((last.saturating_sub(count) + 1..).zip(&set.feed).map(|(position, (announcement, ends_at))| {
-        Step::new(&statements.insert_feed, feed_values(&entry(position, announcement, *ends_at)))
-    }));
-    Ok(Some(FeedPosition(last)))
+/// The last of the positions that [`count_up`] counted.
+fn counted(rows: Option<&Vec<Row>>) -> Result<FeedPosition, StoreError> {
+    let row = rows.and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| StoreError::corrupt("the row of the counters is missing"))?;
+    Ok(FeedPosition(Columns::of(row).int()?))
 }

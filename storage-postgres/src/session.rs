@@ -1,5 +1,6 @@
 //! One connection for one attempt: what is asked together travels together.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,13 +23,15 @@ pub(crate) struct Session {
     begin: Arc<str>,
 }
 
-/// How a transaction ended that was told to commit. Either way nothing is under way on the connection.
-pub(crate) enum Ended {
-    Committed(Session),
-    /// The row of the set's id was there already, so nothing of the transaction was done.
-    DoneBefore(Session),
-    /// The server did not take the hint, so nothing of the transaction was done.
-    HintRefused(String),
+/// Why statements had no good end.
+pub(crate) struct Refusal {
+    /// The first that was not answered well; `None` where that is what began or ended the transaction.
+    pub(crate) step: Option<usize>,
+    /// The server's own word; `None` where it said nothing.
+    pub(crate) code: Option<SqlState>,
+    /// The table whose rule was broken, where the server names it.
+    pub(crate) table: Option<String>,
+    pub(crate) fault: Fault,
 }
 
 /// What begins a transaction that writes. A server that hears no more of us must not hold locks for long. Where `bounded`,
@@ -46,13 +49,13 @@ pub(crate) fn begin_writing(timeout: Duration, bounded: bool) -> Arc<str> {
 /// A statement and the values of its parameters.
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
-    pub(crate) sql: &'a str,
+    pub(crate) sql: Cow<'a, str>,
     pub(crate) values: Vec<Value>,
 }
 
 impl<'a> Step<'a> {
-    pub(crate) fn new(sql: &'a str, values: Vec<Value>) -> Self {
-        Self { sql, values }
+    pub(crate) fn new(sql: impl Into<Cow<'a, str>>, values: Vec<Value>) -> Self {
+        Self { sql: sql.into(), values }
     }
 }
 
@@ -82,18 +85,7 @@ impl Session {
 
     /// What each statement gives. All are sent before the first answer is awaited, and done in this order.
     pub(crate) async fn ask_all(&self, first: Option<&str>, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
-        let client = self.client()?;
-        let statements = prepared(client, steps).await?;
-        let mut answers: Vec<Answer<'_>> = Vec::with_capacity(steps.len() + 1);
-        if let Some(first) = first {
-            answers.push(simple(client, first));
-        }
-        answers.extend(steps.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
-        let mut rows = in_order(answers).await?;
-        if first.is_some() {
-            rows.remove(0);
-        }
-        Ok(rows)
+        self.travel(first, steps, None).await.map_err(|refusal| refusal.fault)
     }
 
     /// Begins a transaction that sees one instant, and asks in it.
@@ -113,54 +105,50 @@ impl Session {
         self.ask_all(Some(&self.begin), steps).await
     }
 
-    /// Asks `steps` and `hint`, then writes the row of the set's id by `change`, then commits; the last of it travels together.
+    /// Asks `steps` and commits, and begins the transaction first where it has not `begun`.
     ///
     /// Whatever the server refuses aborts the transaction, and then it takes the `COMMIT` for a rollback without a word of
     /// complaint: the commit is done only where every answer before it was good as well. Where the connection is lost,
     /// nobody knows whether it was.
-    pub(crate) async fn ask_and_commit(
-        self,
+    pub(crate) async fn ask_and_commit(&self, begun: bool, steps: &[Step<'_>]) -> Result<(), Refusal> {
+        let first = (!begun).then_some(&*self.begin);
+        self.travel(first, steps, Some("COMMIT")).await.map(drop)
+    }
+
+    /// What each of `steps` gives, after `first` and before `last`. What is no more than [`TOGETHER`] travels together.
+    async fn travel(
+        &self,
+        mut first: Option<&str>,
         steps: &[Step<'_>],
-        hint: Option<Step<'_>>,
-        change: Step<'_>,
-    ) -> Result<Ended, Fault> {
-        let hinted = hint.is_some();
-        let last: Vec<_> = hint.into_iter().chain([change]).collect();
-        let (before, together) = steps.split_at(steps.len().saturating_sub(TOGETHER - 3));
-        if !before.is_empty() {
-            self.ask_all(None, before).await?;
-        }
-        let client = self.client()?;
-        let statements = prepared(client, together).await?;
-        let mut last_statements = Vec::with_capacity(last.len());
-        for step in &last {
-            match client.prepare_cached(step.sql).await {
-                Ok(statement) => last_statements.push(statement),
-                Err(error) if hinted && last_statements.is_empty() && error.as_db_error().is_some() => {
-                    return Ok(Ended::HintRefused(said(&error)));
-                }
-                Err(error) => return Err(error.into()),
+        last: Option<&str>,
+    ) -> Result<Vec<Vec<Row>>, Refusal> {
+        let client = self.client().map_err(|fault| Refusal { step: None, code: None, table: None, fault })?;
+        let mut rows = Vec::with_capacity(steps.len());
+        let mut rest = steps;
+        loop {
+            let (steps, later) = rest.split_at(rest.len().min(TOGETHER));
+            let done = rows.len();
+            let mut statements = Vec::with_capacity(steps.len());
+            for step in steps {
+                let statement = client.prepare_cached(&step.sql).await;
+                statements.push(statement.map_err(|error| Refusal::new(Some(done + statements.len()), error))?);
             }
-        }
-        let mut answers: Vec<Answer<'_>> = Vec::with_capacity(together.len() + last.len() + 1);
-        answers.extend(together.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
-        answers.extend(last.iter().zip(&last_statements).map(|(step, statement)| answer(client, step, statement)));
-        answers.push(simple(client, "COMMIT"));
-        let refused = all_answered(answers).await?;
-        match refused {
-            None => Ok(Ended::Committed(self)),
-            Some((number, error)) => {
-                let change = together.len() + usize::from(hinted);
-                // A queue of notices that is full shows at the end.
-                let full = number > change && error.code() == Some(&SqlState::PROGRAM_LIMIT_EXCEEDED);
-                if number == change && error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
-                    Ok(Ended::DoneBefore(self))
-                } else if hinted && (number + 1 == change || full) {
-                    Ok(Ended::HintRefused(said(&error)))
-                } else {
-                    Err(error.into())
-                }
+            let first = first.take();
+            let last = last.filter(|_| later.is_empty());
+            let mut answers: Vec<Answer<'_>> = Vec::with_capacity(steps.len() + 2);
+            answers.extend(first.map(|text| simple(client, text)));
+            answers.extend(steps.iter().zip(&statements).map(|(step, statement)| answer(client, step, statement)));
+            answers.extend(last.map(|text| simple(client, text)));
+            let leading = usize::from(first.is_some());
+            let given = all_answered(answers).await.map_err(|(number, error)| {
+                let step = number.checked_sub(leading).filter(|step| *step < steps.len());
+                Refusal::new(step.map(|step| done + step), error)
+            })?;
+            rows.extend(given.into_iter().skip(leading).take(steps.len()));
+            if later.is_empty() {
+                return Ok(rows);
             }
+            rest = later;
         }
     }
 
@@ -195,12 +183,14 @@ impl Drop for Session {
     }
 }
 
-async fn prepared(client: &Object, steps: &[Step<'_>]) -> Result<Vec<Statement>, Fault> {
-    let mut statements = Vec::with_capacity(steps.len());
-    for step in steps {
-        statements.push(client.prepare_cached(step.sql).await?);
+impl Refusal {
+    fn new(step: Option<usize>, error: tokio_postgres::Error) -> Self {
+        // A server that names no table may name the rule, which is called after it.
+        let table = error.as_db_error().and_then(|error| {
+            error.table().or_else(|| error.constraint().and_then(|name| name.strip_suffix("_pkey"))).map(str::to_owned)
+        });
+        Self { step, code: error.code().cloned(), table, fault: error.into() }
     }
-    Ok(statements)
 }
 
 fn answer<'a>(client: &'a Object, step: &'a Step<'_>, statement: &'a Statement) -> Answer<'a> {
@@ -214,63 +204,58 @@ fn simple<'a>(client: &'a Object, text: &'a str) -> Answer<'a> {
     Box::pin(async move { client.batch_execute(text).await.map(|()| Vec::new()) })
 }
 
-/// Waits for every answer; which of them, the first, was the server's refusal. Any other error ends the waiting at once: a
-/// statement that could not be sent must not be followed by one that commits what came before it.
-async fn all_answered(mut answers: Vec<Answer<'_>>) -> Result<Option<(usize, tokio_postgres::Error)>, Fault> {
-    let mut done = vec![false; answers.len()];
-    let mut refused: Option<(usize, tokio_postgres::Error)> = None;
-    let lost = poll_fn(|context| {
-        for (number, (answer, done)) in answers.iter_mut().zip(&mut done).enumerate() {
-            if *done {
-                continue;
-            }
-            match answer.as_mut().poll(context) {
-                Poll::Ready(Ok(_)) => *done = true,
-                Poll::Ready(Err(error)) if error.as_db_error().is_some() => {
-                    *done = true;
-                    if refused.as_ref().is_none_or(|(first, _)| number < *first) {
-                        refused = Some((number, error));
+/// Every answer, or the first that is the server's refusal, once all are there: then nothing is under way. Any other error
+/// ends the waiting at once: a statement that could not be sent must not be followed by one that commits what came before.
+async fn all_answered(mut answers: Vec<Answer<'_>>) -> Result<Vec<Vec<Row>>, (usize, tokio_postgres::Error)> {
+    let mut refused = None;
+    let mut rows: Vec<Option<Vec<Row>>> = Vec::with_capacity(answers.len());
+    // Each is sent when it is polled first.
+    let sent = poll_fn(|context| {
+        for (number, answer) in answers.iter_mut().enumerate() {
+            rows.push(match answer.as_mut().poll(context) {
+                Poll::Pending => None,
+                Poll::Ready(answer) => Some(kept(number, answer, &mut refused)?),
+            });
+        }
+        Poll::Ready(Ok(()))
+    });
+    let mut answered = sent.await;
+    if answered.is_ok() {
+        // They come in the same order.
+        for (number, (answer, rows)) in answers.into_iter().zip(&mut rows).enumerate() {
+            if rows.is_none() {
+                match kept(number, answer.await, &mut refused) {
+                    Ok(given) => *rows = Some(given),
+                    Err(lost) => {
+                        answered = Err(lost);
+                        break;
                     }
                 }
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
-                Poll::Pending => {}
             }
         }
-        if done.iter().all(|done| *done) { Poll::Ready(None) } else { Poll::Pending }
-    })
-    .await;
-    match (refused, lost) {
+    }
+    match (refused, answered) {
         // The server's last word before it went says more.
-        (Some((_, error)), Some(_)) | (None, Some(error)) => Err(error.into()),
-        (refused, None) => Ok(refused),
+        (Some(refused), _) => Err(refused),
+        (None, Err(lost)) => Err(lost),
+        (None, Ok(())) => Ok(rows.into_iter().map(Option::unwrap_or_default).collect()),
     }
 }
 
-/// Every answer, or the first error. Each future is polled first in the order given: that is when it sends.
-async fn in_order(answers: Vec<Answer<'_>>) -> Result<Vec<Vec<Row>>, Fault> {
-    let mut rows = Vec::with_capacity(answers.len());
-    let mut answers = answers.into_iter().peekable();
-    while answers.peek().is_some() {
-        let mut sent: Vec<(Answer<'_>, Option<Vec<Row>>)> =
-            answers.by_ref().take(TOGETHER).map(|answer| (answer, None)).collect();
-        poll_fn(|context| {
-            let mut waiting = false;
-            for (answer, found) in &mut sent {
-                if found.is_some() {
-                    continue;
-                }
-                match answer.as_mut().poll(context) {
-                    Poll::Ready(Ok(rows)) => *found = Some(rows),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::from(error))),
-                    Poll::Pending => waiting = true,
-                }
-            }
-            if waiting { Poll::Pending } else { Poll::Ready(Ok(())) }
-        })
-        .await?;
-        rows.extend(sent.into_iter().map(|(_, found)| found.unwrap_or_default()));
+/// The rows of one answer; of a refusal, none, and the first one is remembered.
+fn kept(
+    number: usize,
+    answer: Result<Vec<Row>, tokio_postgres::Error>,
+    refused: &mut Option<(usize, tokio_postgres::Error)>,
+) -> Result<Vec<Row>, (usize, tokio_postgres::Error)> {
+    match answer {
+        Ok(rows) => Ok(rows),
+        Err(error) if error.as_db_error().is_some() => {
+            refused.get_or_insert((number, error));
+            Ok(Vec::new())
+        }
+        Err(error) => Err((number, error)),
     }
-    Ok(rows)
 }
 
 /// How many statements travel together at most.

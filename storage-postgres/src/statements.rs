@@ -2,6 +2,7 @@
 
 use crate::columns::Column;
 use crate::events::{AUDIT, FEED, META, USAGE};
+use crate::parts::Part;
 use crate::records::{KINDS, Kind};
 
 /// The statements for one schema.
@@ -9,20 +10,20 @@ use crate::records::{KINDS, Kind};
 pub(crate) struct Statements {
     /// In the order of [`KINDS`].
     pub(crate) kinds: Vec<KindStatements>,
-    pub(crate) merge_activity: String,
+    pub(crate) merge_activity: Part,
     pub(crate) usage_page: String,
-    pub(crate) merge_usage: String,
+    pub(crate) merge_usage: Part,
     pub(crate) load_usage: String,
     pub(crate) audit_page: String,
     pub(crate) audit_scan: String,
-    pub(crate) insert_audit: String,
+    pub(crate) insert_audit: Part,
     pub(crate) load_audit: String,
-    pub(crate) lock_head: String,
+    pub(crate) lock_head: Part,
     pub(crate) make_head: String,
-    pub(crate) move_head: String,
+    pub(crate) move_head: Part,
     pub(crate) load_head: String,
     pub(crate) changes_after: String,
-    pub(crate) insert_feed: String,
+    pub(crate) insert_feed: Part,
     pub(crate) load_feed: String,
     pub(crate) feed_scan: String,
     pub(crate) usage_scan: String,
@@ -32,7 +33,7 @@ pub(crate) struct Statements {
     pub(crate) meta: String,
     pub(crate) raise_meta: String,
     pub(crate) set_pruned_at: String,
-    pub(crate) insert_change: String,
+    pub(crate) insert_change: Part,
     pub(crate) notify: String,
     pub(crate) change: String,
     pub(crate) old_changes: String,
@@ -45,14 +46,13 @@ pub(crate) struct Statements {
 #[derive(Debug)]
 pub(crate) struct KindStatements {
     pub(crate) get: String,
-    /// Locks a row against change, and shows its revision.
-    pub(crate) share: String,
-    pub(crate) insert: String,
-    pub(crate) update: String,
-    /// The same, where the revision is the last parameter.
-    pub(crate) update_read: String,
-    pub(crate) remove: String,
-    pub(crate) remove_read: String,
+    /// Locks a row against change, and shows its revision, in the columns of a chain's head.
+    pub(crate) share: Part,
+    /// The same, for a row that is to be changed.
+    pub(crate) own: Part,
+    pub(crate) insert: Part,
+    pub(crate) update: Part,
+    pub(crate) remove: Part,
     pub(crate) load: String,
     pub(crate) scan: String,
     /// The place comes last; then the row's place is among the results. Empty for kinds without a list.
@@ -76,7 +76,8 @@ impl Statements {
                 "INSERT INTO {schema}.key_activity AS held (environment, developer, key_id, last_used_at, revision) \
                  VALUES ($1, $2, $3, $4, $5) ON CONFLICT (environment, developer, key_id) \
                  DO UPDATE SET last_used_at = excluded.last_used_at WHERE held.last_used_at < excluded.last_used_at"
-            ),
+            )
+            .into(),
             usage_page: format!(
                 "SELECT {} FROM {usage} WHERE environment = $1 AND developer = $2 AND place > $3 \
                  ORDER BY place LIMIT $4",
@@ -87,7 +88,8 @@ impl Statements {
                  requests = LEAST(held.requests + excluded.requests, {most}), \
                  exchanges = LEAST(held.exchanges + excluded.exchanges, {most})",
                 insert(&format!("{usage} AS held"), USAGE)
-            ),
+            )
+            .into(),
             load_usage: format!(
                 "{} ON CONFLICT (environment, developer, place) DO UPDATE SET {}",
                 insert(&usage, USAGE),
@@ -99,18 +101,20 @@ impl Statements {
                 shown(AUDIT)
             ),
             audit_scan: scan(&audit, AUDIT, 3),
-            insert_audit: insert(&audit, AUDIT),
+            insert_audit: insert(&audit, AUDIT).into(),
             load_audit: format!(
                 "{} ON CONFLICT (environment, developer, number) DO UPDATE SET {}",
                 insert(&audit, AUDIT),
                 replaced(AUDIT)
             ),
-            lock_head: format!("SELECT number, link FROM {heads} WHERE environment = $1 AND developer = $2 FOR UPDATE"),
+            lock_head: format!("SELECT number, link FROM {heads} WHERE environment = $1 AND developer = $2 FOR UPDATE")
+                .into(),
             make_head: format!(
                 "INSERT INTO {heads} (environment, developer, number, link) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (environment, developer) DO NOTHING"
             ),
-            move_head: format!("UPDATE {heads} SET number = $3, link = $4 WHERE environment = $1 AND developer = $2"),
+            move_head: format!("UPDATE {heads} SET number = $3, link = $4 WHERE environment = $1 AND developer = $2")
+                .into(),
             load_head: format!(
                 "INSERT INTO {heads} AS held (environment, developer, number, link) VALUES ($1, $2, $3, $4) \
                  ON CONFLICT (environment, developer) DO UPDATE SET number = excluded.number, link = excluded.link \
@@ -125,7 +129,7 @@ impl Statements {
                 shown(FEED),
                 names(FEED)
             ),
-            insert_feed: insert(&feed, FEED),
+            insert_feed: insert(&feed, FEED).into(),
             load_feed: format!("{} ON CONFLICT (position) DO UPDATE SET {}", insert(&feed, FEED), replaced(FEED)),
             feed_scan: scan(&feed, FEED, 1),
             usage_scan: scan(&usage, USAGE, 3),
@@ -138,7 +142,7 @@ impl Statements {
                  pruned_at = GREATEST(pruned_at, $3) WHERE id = 1"
             ),
             set_pruned_at: format!("UPDATE {meta} SET pruned_at = $1 WHERE id = 1"),
-            insert_change: format!("INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4)"),
+            insert_change: format!("INSERT INTO {changes} (id, at, feed, audit) VALUES ($1, $2, $3, $4)").into(),
             notify: "SELECT pg_catalog.pg_notify($1, '')".to_owned(),
             change: format!("SELECT feed, audit FROM {changes} WHERE id = $1"),
             old_changes: format!("SELECT id FROM {changes} WHERE at < $1 ORDER BY at, id LIMIT $2"),
@@ -162,7 +166,6 @@ impl KindStatements {
             .skip(kind.key.len())
             .map(|(column, number)| format!("{} = {}", column.name, column.parameter(number)))
             .collect();
-        let update = format!("UPDATE {table} SET {} WHERE {this}", changed.join(", "));
         let insert = insert(&table, &written);
         let key = names(kind.key);
         let page = kind.list.map(|list| {
@@ -174,16 +177,15 @@ impl KindStatements {
                 number + 1
             )
         });
-        let (after_key, after_all) = (kind.key.len() + 1, written.len() + 1);
+        let lock = format!("SELECT NULL::bigint AS number, revision AS link FROM {table} WHERE {this}");
         Self {
             get: format!("SELECT {} FROM {table} WHERE {this}", shown(&read)),
-            share: format!("SELECT revision FROM {table} WHERE {this} FOR SHARE"),
-            insert: format!("{insert} ON CONFLICT ({key}) DO NOTHING RETURNING revision"),
-            update: format!("{update} RETURNING revision"),
-            update_read: format!("{update} AND revision = ${after_all} RETURNING revision"),
-            remove: format!("DELETE FROM {table} WHERE {this} RETURNING revision"),
-            remove_read: format!("DELETE FROM {table} WHERE {this} AND revision = ${after_key} RETURNING revision"),
+            share: format!("{lock} FOR SHARE").into(),
+            own: format!("{lock} FOR UPDATE").into(),
+            update: format!("UPDATE {table} SET {} WHERE {this}", changed.join(", ")).into(),
+            remove: format!("DELETE FROM {table} WHERE {this}").into(),
             load: format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {}", replaced(&written)),
+            insert: insert.into(),
             scan: scan(&table, &read, kind.key.len()),
             page: page.unwrap_or_default(),
         }
