@@ -14,7 +14,7 @@ pub(crate) fn scopes(text: &str) -> Result<ScopeSet, String> {
 pub(crate) fn declared(host: &ScopeSet) -> Vec<DeclaredScope> {
     // The authority takes declarations that live as long as the program, and this is done once in it.
     let declare = |token: &str| DeclaredScope { token: String::from(token).leak(), management: false };
-    host.iter().map(|token| declare(token)).collect()
+    host.iter().map(declare).collect()
 }
 
 /// An instant in RFC 3339.

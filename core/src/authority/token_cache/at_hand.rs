@@ -68,7 +68,8 @@ impl HotTokens {
         let turn = self.offers;
         let pair = self.pair(place);
         let free = pair.iter().position(|slot| slot.is_free(seen.issuers));
-        let taken = (turn % ONE_IN == 0).then_some(usize::from(turn % (2 * ONE_IN) == 0));
+        let other = usize::from(turn.is_multiple_of(2 * ONE_IN));
+        let taken = turn.is_multiple_of(ONE_IN).then_some(other);
         if let Some(slot) = free.or(taken).and_then(|chosen| pair.get_mut(chosen)) {
             slot.clear();
             *slot = Slot { place, requests: 0, seen: Some(Arc::new(Seen::clone(seen))) };
