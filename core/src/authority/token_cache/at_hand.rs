@@ -16,8 +16,8 @@ pub(in crate::authority) struct AtHand {
 
 /// A small table in front of the cache.
 ///
-/// It holds copies of the cache's entries, for their reference counts are written at each use, and counts requests by
-/// itself until [`settle`](Self::settle).
+/// It counts requests by itself until [`settle`](Self::settle). A token that is seen often gets a copy of its own here, for
+/// reference counts are written at each use.
 #[derive(Debug, Default)]
 pub(in crate::authority) struct HotTokens {
     /// In pairs: a token may stand in either place of its pair.
@@ -28,7 +28,9 @@ pub(in crate::authority) struct HotTokens {
 #[derive(Debug, Default)]
 struct Slot {
     place: Place,
-    requests: u64,
+    requests: u32,
+    /// Whether what stands here is a copy of its own.
+    own: bool,
     seen: Option<Arc<Seen>>,
 }
 
@@ -50,8 +52,13 @@ impl HotTokens {
         let seen = slot.seen.as_ref().filter(|seen| seen.is(token, issuers))?;
         match check(seen) {
             Ok(()) => {
+                let found = Arc::clone(seen);
                 slot.requests = slot.requests.saturating_add(1);
-                Some(Ok(Arc::clone(seen)))
+                if slot.requests >= OFTEN && !slot.own {
+                    slot.seen = Some(Arc::new(Seen::clone(&found)));
+                    slot.own = true;
+                }
+                Some(Ok(found))
             }
             Err(Rejection::Expired) => {
                 slot.clear();
@@ -72,16 +79,18 @@ impl HotTokens {
         let taken = turn.is_multiple_of(ONE_IN).then_some(other);
         if let Some(slot) = free.or(taken).and_then(|chosen| pair.get_mut(chosen)) {
             slot.clear();
-            *slot = Slot { place, requests: 0, seen: Some(Arc::new(Seen::clone(seen))) };
+            *slot = Slot { place, requests: 0, own: false, seen: Some(Arc::clone(seen)) };
         }
     }
 
-    /// Hands over what was counted, and lets go of the tokens that `keep` does not say yes to.
+    /// Hands over what was counted, and lets go of the tokens that were not asked for since the last time, and of those
+    /// that `keep` does not say yes to.
     pub(super) fn settle(&mut self, mut keep: impl FnMut(&Seen) -> bool) {
         for slot in &mut self.slots {
+            let idle = slot.requests == 0;
             slot.settle();
-            if slot.seen.as_ref().is_some_and(|seen| !keep(seen)) {
-                slot.clear();
+            if slot.seen.as_ref().is_some_and(|seen| idle || !keep(seen)) {
+                slot.seen = None;
             }
         }
     }
@@ -101,7 +110,7 @@ impl Slot {
     fn settle(&mut self) {
         let requests = std::mem::take(&mut self.requests);
         if let Some(seen) = self.seen.as_ref().filter(|_| requests > 0) {
-            seen.usage.count_requests(requests);
+            seen.usage.count_requests(requests.into());
         }
     }
 
@@ -111,5 +120,7 @@ impl Slot {
     }
 }
 
-/// One in so many tokens that find no room takes another's. Each costs a copy.
+/// One in so many tokens that find no room takes another's.
 const ONE_IN: u32 = 16;
+/// So many requests between two times that upkeep comes by are worth a copy.
+const OFTEN: u32 = 256;

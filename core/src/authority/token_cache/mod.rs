@@ -72,7 +72,10 @@ pub(super) struct TokenCache {
 impl TokenCache {
     /// A cache of at most about `bytes` bytes.
     pub(super) fn new(bytes: usize) -> Self {
-        let slots = |lanes: usize| (bytes / 4 / SLOT / lanes).min(MOST_SLOTS) & !1;
+        // What stands at hand, and nowhere else any more, is within the bound too.
+        let at_hand = bytes / 8;
+        let slots = |lanes: usize| (at_hand / SLOT / lanes).min(MOST_SLOTS) & !1;
+        let bytes = bytes - at_hand;
         Self {
             key: RandomState::default(),
             at_hand: Lanes::new(|lanes| {
