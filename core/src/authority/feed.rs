@@ -18,7 +18,7 @@ pub(super) struct Feed {
     /// How far the feed was read.
     position: AtomicU64,
     /// When a reading began that came to the feed's end, by the wall clock in seconds and by the monotonic one in
-    /// milliseconds. Each by itself is true of some such reading, and none goes back.
+    /// milliseconds. Each by itself is true of some such reading.
     read_at: AtomicU64,
     read_at_monotonic: AtomicU64,
     /// How many commits of ours announced something, and may or may not have been done.
@@ -57,8 +57,12 @@ impl Feed {
     /// The feed was read up to `position` and to its end, by a reading that began at `began`.
     fn read_to(&self, position: FeedPosition, began: Instant) {
         self.position.fetch_max(position.0, Ordering::AcqRel);
-        self.read_at.fetch_max(began.now.seconds(), Ordering::AcqRel);
-        self.read_at_monotonic.fetch_max(millis(began.monotonic), Ordering::AcqRel);
+        // Two readers may finish in either order; the one that began later knows more. The wall clock may have been set
+        // back since the other began.
+        let monotonic = millis(began.monotonic);
+        if self.read_at_monotonic.fetch_max(monotonic, Ordering::AcqRel) <= monotonic {
+            self.read_at.store(began.now.seconds(), Ordering::Release);
+        }
     }
 }
 
@@ -176,5 +180,28 @@ impl Inner {
             }
         }
         signing_keys_changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instant(wall: u64, monotonic: u64) -> Instant {
+        Instant { now: UnixTime::from_seconds(wall), monotonic: Duration::from_secs(monotonic) }
+    }
+
+    #[test]
+    fn t1_a_reading_whose_wall_clock_was_ahead_is_forgotten_with_the_next_one() {
+        let feed = Feed::default();
+        let read = |wall, monotonic| feed.read_to(FeedPosition(1), instant(wall, monotonic));
+        read(4_600, 10);
+        read(1_001, 11);
+        // Where the monotonic clock stands still, as in a machine that sleeps, the wall clock tells.
+        assert_eq!(feed.age(instant(1_031, 11)), Duration::from_secs(30));
+        assert_eq!(feed.age(instant(1_001, 41)), Duration::from_secs(30));
+        // One that began earlier and comes late changes nothing.
+        read(4_600, 10);
+        assert_eq!(feed.age(instant(1_031, 11)), Duration::from_secs(30));
     }
 }
