@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use futures_util::future::try_join_all;
 use latchbook::key_store::KeyStore as _;
 use latchbook::model::ChangeSet;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, commit_at_once};
 use crate::{Failure, data, line};
 
 const ROUNDS: usize = 7;
@@ -93,13 +92,5 @@ fn one_by_one<E: Engine>(engine: &E, sets: Vec<ChangeSet>) -> Result<(), Failure
 fn at_once<E: Engine>(engine: &E, sets: Vec<ChangeSet>) -> Result<(), Failure> {
     let mut sets = sets.into_iter();
     let callers: Vec<Vec<_>> = (0..CALLERS).map(|_| sets.by_ref().take(EACH as usize).collect()).collect();
-    engine.wait(async {
-        let callers = callers.into_iter().map(|sets| async {
-            for set in sets {
-                engine.store().commit(set).await?;
-            }
-            Ok::<(), Failure>(())
-        });
-        try_join_all(callers).await.map(drop)
-    })
+    commit_at_once(engine, callers)
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use latchbook::key_store::KeyStore;
 use latchbook::model::{ChangeSet, RecordKey};
 
@@ -43,4 +44,17 @@ pub trait Engine: Sized {
 
     /// What the same rows take where the engine alone has written them, in bytes, and what the store takes.
     fn disk(&self, folder: &Path) -> Result<(u64, u64), Failure>;
+}
+
+/// Every caller has the store commit its changes one after the other, all callers at once.
+pub fn commit_at_once<E: Engine>(engine: &E, callers: Vec<Vec<ChangeSet>>) -> Result<(), Failure> {
+    engine.wait(async {
+        let callers = callers.into_iter().map(|sets| async {
+            for set in sets {
+                engine.store().commit(set).await?;
+            }
+            Ok::<(), Failure>(())
+        });
+        try_join_all(callers).await.map(drop)
+    })
 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use futures_executor::block_on;
 use futures_util::future::try_join_all;
 use latchbook::authority::{Exchange, Limits};
-use latchbook::key_store::KeyStore as _;
 use latchbook::model::{ChangeSet, SecretText};
 use latchbook::program::master_key;
 use latchbook::{Authority, Source};
@@ -16,7 +15,7 @@ use latchbook_bench::median;
 use latchbook_bench::prepared::{ISSUER, Kind, Member, Prepared};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, commit_at_once};
 use crate::{Failure, data};
 
 /// Many and short, since what else the disk does falls on some of them.
@@ -88,15 +87,7 @@ fn at_once<E: Engine>(engine: &E, sets: Vec<ChangeSet>) -> Result<(), Failure> {
     for (place, set) in sets.into_iter().enumerate() {
         callers[place % CALLERS as usize].push(set);
     }
-    engine.wait(async {
-        let callers = callers.into_iter().map(|sets| async {
-            for set in sets {
-                engine.store().commit(set).await?;
-            }
-            Ok::<(), Failure>(())
-        });
-        try_join_all(callers).await.map(drop)
-    })
+    commit_at_once(engine, callers)
 }
 
 /// Every caller exchanges one key after the other, each on a task of its own as a server has it.

@@ -132,7 +132,7 @@ impl TokenCache {
         self.entries.retain(|_, seen| keep(seen));
     }
 
-    /// How often a token was found at hand.
+    /// How many tokens were recognised with what a processor has at hand: there, or here.
     pub(super) fn recognised(&self) -> u64 {
         self.at_hand.iter().map(|at_hand| lock(at_hand).recognised).sum()
     }
