@@ -44,7 +44,7 @@ pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<>
         for (path, endpoints) in endpoints_by_path(&gate) {
             let (gate, endpoints): (Gate, Rc<[Endpoint]>) = (gate.clone(), endpoints.into());
             let answering = move |request: HttpRequest, body: web::Payload| {
-                let (gate, endpoints) = (for_request(gate.clone(), &request), Rc::clone(&endpoints));
+                let (gate, endpoints) = (for_request(&gate, &request).into_owned(), Rc::clone(&endpoints));
                 async move {
                     let mut body = body.into_inner();
                     let response = respond(answer(&gate, &endpoints, &request, &mut body).await);

@@ -1,12 +1,13 @@
 //! Extractors: what a handler asks for is what was checked.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use latchbook_core::model::ScopeRule;
-use latchbook_http::{Gate, Serving, gate_missing};
+use latchbook_http::{Gate, Reply, Serving, Verdict, gate_missing};
 
 use crate::head::{fields, for_request};
 use crate::line::InTurn;
@@ -36,16 +37,17 @@ macro_rules! extracted {
     ($name:ident<$($parameter:ident: $bound:ident),+> by $ask:ident $(::<$rule:ident>)?, $got:pat => $made:expr) => {
         impl<$($parameter: $bound),+> FromRequest for $name<$($parameter),+> {
             type Error = Refused;
-            type Future = InTurn<Result<Self, Refused>>;
+            type Future = InTurn<Self>;
 
-            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                let request = request.clone();
-                InTurn::new(&request.clone(), async move {
-                    let gate = gate(&request)?;
-                    let fields = fields(&request, gate.trusts_proxies());
-                    let $got = gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).await?;
-                    Ok($made)
-                })
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> InTurn<Self> {
+                let verdict = match gate(request) {
+                    Ok(gate) => {
+                        let fields = fields(request, gate.trusts_proxies());
+                        gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).map(|$got| $made)
+                    }
+                    Err(reply) => Verdict::given(Err(reply)),
+                };
+                InTurn::new(request, verdict)
             }
         }
     };
@@ -64,9 +66,9 @@ extracted!(
 /// The gate that is nearest to the route, as it answers `request`.
 ///
 /// actix cannot see at compile time that there is none. Then nobody is let in, and the log says what to add.
-fn gate(request: &HttpRequest) -> Result<Gate, Refused> {
+fn gate(request: &HttpRequest) -> Result<Cow<'_, Gate>, Reply> {
     if let Some(gate) = request.app_data::<Data<Gate>>() {
-        return Ok(for_request(Gate::clone(gate), request));
+        return Ok(for_request(gate, request));
     }
     let bare =
         if request.app_data::<Gate>().is_some() { "; the bare `Gate` that is there is not looked for" } else { "" };
@@ -76,5 +78,5 @@ fn gate(request: &HttpRequest) -> Result<Gate, Refused> {
         "no gate is wired, so every request to this route is refused: add `.configure(latchbook_actix::configure(&gate))` \
          or `.app_data(web::Data::new(gate))` to the `App` or to the scope of the route{bare}"
     );
-    Err(gate_missing().into())
+    Err(gate_missing())
 }

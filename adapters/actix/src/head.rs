@@ -1,5 +1,7 @@
 //! A request's head as the HTTP policy reads it: borrowed, not copied.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, X_FORWARDED_FOR};
 use latchbook_http::{Fields, Gate};
@@ -15,7 +17,7 @@ pub(crate) fn fields(request: &HttpRequest, proxies: bool) -> Fields<'_> {
 /// `gate` as it answers `request`: its refusals show the request's id, where the host named a field for it and that
 /// came once.
 #[inline]
-pub(crate) fn for_request(gate: Gate, request: &HttpRequest) -> Gate {
+pub(crate) fn for_request<'a>(gate: &'a Gate, request: &HttpRequest) -> Cow<'a, Gate> {
     gate.identified(|field| request.headers().get_all(field).map(HeaderValue::as_bytes))
 }
 

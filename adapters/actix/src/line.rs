@@ -13,6 +13,9 @@ use std::ptr;
 use std::task::{Context, Poll, Waker};
 
 use actix_web::HttpRequest;
+use latchbook_http::Verdict;
+
+use crate::reply::Refused;
 
 thread_local! {
     /// Everybody who waits on this thread, in the order of arrival. Not in the request's extensions: a borrow of those
@@ -27,7 +30,7 @@ struct Waiting {
     behind: Option<Waker>,
 }
 
-/// Which request this is: no other one has the same while a copy of it is held.
+/// Which request this is: no other one has the same while a copy of it is held, as by each that waits for the store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct RequestId(usize);
 
@@ -93,17 +96,20 @@ impl Drop for Place {
     }
 }
 
-/// What an extractor asks for, answered in its turn: an extractor answers once those before it in the handler's arguments
-/// have.
+/// What the gate says to an extractor, passed on in its turn: an extractor answers once those before it in the handler's
+/// arguments have.
 pub struct InTurn<T> {
-    request: HttpRequest,
-    asked: Pin<Box<dyn Future<Output = T>>>,
+    verdict: Verdict<T>,
+    request: RequestId,
     place: Option<Place>,
+    /// Held while the line has a place of it.
+    _waits: Option<HttpRequest>,
 }
 
 impl<T> InTurn<T> {
-    pub(crate) fn new(request: &HttpRequest, asked: impl Future<Output = T> + 'static) -> Self {
-        Self { request: request.clone(), asked: Box::pin(asked), place: None }
+    pub(crate) fn new(request: &HttpRequest, verdict: Verdict<T>) -> Self {
+        let waits = verdict.waits().then(|| request.clone());
+        Self { verdict, request: RequestId::of(request), place: None, _waits: waits }
     }
 }
 
@@ -114,59 +120,64 @@ impl<T> fmt::Debug for InTurn<T> {
 }
 
 impl<T> Future for InTurn<T> {
-    type Output = T;
+    type Output = Result<T, Refused>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let request = RequestId::of(&this.request);
         if this.place.is_none() {
-            this.place = Place::take_behind(request);
+            this.place = Place::take_behind(this.request);
         }
         if let Some(place) = this.place.as_ref().filter(|place| !place.is_first()) {
             place.wait(context.waker());
             return Poll::Pending;
         }
-        let polled = this.asked.as_mut().poll(context);
+        let polled = Pin::new(&mut this.verdict).poll(context);
         if polled.is_ready() {
             this.place = None;
         } else {
-            this.place.get_or_insert_with(|| Place::take(request));
+            this.place.get_or_insert_with(|| Place::take(this.request));
         }
-        polled
+        polled.map_err(Refused::from)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::future::poll_fn;
-    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
 
     use actix_web::test::TestRequest;
 
     use super::*;
 
-    /// Ready once `open` is set.
-    fn gated(open: &Rc<Cell<bool>>, answer: u8) -> impl Future<Output = u8> + 'static {
-        let open = Rc::clone(open);
-        poll_fn(move |_| if open.get() { Poll::Ready(answer) } else { Poll::Pending })
+    /// Lets `answer` in once `open` is set.
+    fn gated(request: &HttpRequest, open: &Arc<AtomicBool>, answer: u8) -> InTurn<u8> {
+        let open = Arc::clone(open);
+        let opened = move || if open.load(Ordering::SeqCst) { Poll::Ready(Ok(answer)) } else { Poll::Pending };
+        InTurn::new(request, Verdict::later(poll_fn(move |_| opened())))
+    }
+
+    fn ready(request: &HttpRequest, answer: u8) -> InTurn<u8> {
+        InTurn::new(request, Verdict::given(Ok(answer)))
     }
 
     fn poll(turn: &mut InTurn<u8>) -> Poll<u8> {
-        Pin::new(turn).poll(&mut Context::from_waker(Waker::noop()))
+        Pin::new(turn).poll(&mut Context::from_waker(Waker::noop())).map(|verdict| verdict.expect("let in"))
     }
 
     #[test]
     fn who_comes_later_waits_for_who_waits() {
         let request = TestRequest::default().to_http_request();
-        let (open, always) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(true)));
-        let mut first = InTurn::new(&request, gated(&open, 1));
-        let mut second = InTurn::new(&request, gated(&always, 2));
-        let mut third = InTurn::new(&request, gated(&always, 3));
+        let open = Arc::new(AtomicBool::new(false));
+        let mut first = gated(&request, &open, 1);
+        let mut second = ready(&request, 2);
+        let mut third = ready(&request, 3);
         for _ in 0..2 {
             assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending() && poll(&mut third).is_pending());
         }
-        open.set(true);
+        open.store(true, Ordering::SeqCst);
         assert!(poll(&mut second).is_pending(), "before the first has answered");
         assert_eq!(poll(&mut first), Poll::Ready(1));
         assert!(poll(&mut third).is_pending(), "before the second has answered");
@@ -176,35 +187,35 @@ mod tests {
     #[test]
     fn who_is_dropped_leaves_the_line_and_another_request_has_its_own() {
         let request = TestRequest::default().to_http_request();
-        let (never, always) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(true)));
-        let mut first = InTurn::new(&request, gated(&never, 1));
-        let mut second = InTurn::new(&request, gated(&always, 2));
+        let never = Arc::new(AtomicBool::new(false));
+        let mut first = gated(&request, &never, 1);
+        let mut second = ready(&request, 2);
         assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
         let other = TestRequest::default().to_http_request();
-        assert_eq!(poll(&mut InTurn::new(&other, gated(&always, 9))), Poll::Ready(9));
+        assert_eq!(poll(&mut ready(&other, 9)), Poll::Ready(9));
         drop(first);
         assert_eq!(poll(&mut second), Poll::Ready(2));
-        assert_eq!(poll(&mut InTurn::new(&request, gated(&always, 3))), Poll::Ready(3));
+        assert_eq!(poll(&mut ready(&request, 3)), Poll::Ready(3));
     }
 
     #[test]
     fn leaving_wakes_those_behind() {
-        struct Flag(std::sync::atomic::AtomicBool);
-        impl std::task::Wake for Flag {
-            fn wake(self: std::sync::Arc<Self>) {
-                self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        struct Flag(AtomicBool);
+        impl Wake for Flag {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::SeqCst);
             }
         }
         let request = TestRequest::default().to_http_request();
-        let (never, always) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(true)));
-        let mut first = InTurn::new(&request, gated(&never, 1));
-        let mut second = InTurn::new(&request, gated(&always, 2));
+        let never = Arc::new(AtomicBool::new(false));
+        let mut first = gated(&request, &never, 1);
+        let mut second = ready(&request, 2);
         assert!(poll(&mut first).is_pending());
-        let woken = std::sync::Arc::new(Flag(false.into()));
-        let waker = Waker::from(std::sync::Arc::clone(&woken));
+        let woken = Arc::new(Flag(false.into()));
+        let waker = Waker::from(Arc::clone(&woken));
         assert!(Pin::new(&mut second).poll(&mut Context::from_waker(&waker)).is_pending());
         drop(first);
-        assert!(woken.0.load(std::sync::atomic::Ordering::SeqCst));
+        assert!(woken.0.load(Ordering::SeqCst));
         assert_eq!(poll(&mut second), Poll::Ready(2));
     }
 }

@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use latchbook_http::{Gate, Serves, Serving};
+use actix_web::{Error, HttpRequest};
+use latchbook_core::authority::Principal;
+use latchbook_http::{Gate, Serves, Serving, Verdict};
 
 use crate::head::{fields, for_request};
 use crate::reply::respond;
@@ -52,6 +53,13 @@ impl RequirePrincipal {
     #[must_use]
     pub fn serving<E: Serving>(self) -> Self {
         Self { serves: E::serves(), ..self }
+    }
+}
+
+impl RequirePrincipal {
+    fn admit(&self, request: &HttpRequest) -> Verdict<Principal> {
+        let gate = for_request(&self.gate, request);
+        gate.principal(&fields(request, gate.trusts_proxies()).head(), self.serves)
     }
 }
 
@@ -98,16 +106,11 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let inner = Rc::clone(&self.inner);
-        let RequirePrincipal { gate, serves } = self.guard.clone();
+        // Nothing of the request is borrowed over the wait, and no copy of it is there then: the router behind this must
+        // be the only one that holds it.
+        let admitted = self.guard.admit(request.request());
         Box::pin(async move {
-            let gate = for_request(gate, request.request());
-            // Nothing but headers and target is borrowed over the wait, and no copy of the request outlives it: the
-            // router behind this must be the only one that holds it.
-            let admitted = {
-                let fields = fields(request.request(), gate.trusts_proxies());
-                gate.principal(&fields.head(), serves).await
-            };
-            match admitted {
+            match admitted.await {
                 Ok(_) => Ok(inner.call(request).await?.map_into_left_body()),
                 Err(refused) => Ok(request.into_response(respond(refused)).map_into_right_body()),
             }

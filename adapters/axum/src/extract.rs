@@ -40,7 +40,8 @@ macro_rules! extracted {
             type Rejection = Refused;
 
             async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
-                let gate = for_request(Gate::from_ref(state), parts);
+                let gate = Gate::from_ref(state);
+                let gate = for_request(&gate, parts);
                 let fields = fields(parts, gate.trusts_proxies());
                 let $got = gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).await?;
                 Ok($made)

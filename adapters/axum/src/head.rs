@@ -1,5 +1,6 @@
 //! A request's head as the HTTP policy reads it: borrowed, not copied.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
@@ -42,7 +43,7 @@ fn found<'a>(headers: &'a HeaderMap, proxies: bool, query: Option<&'a str>, peer
 /// `gate` as it answers the request of `parts`: its refusals show the request's id, where the host named a field for it
 /// and that came once.
 #[inline]
-pub(crate) fn for_request(gate: Gate, parts: &Parts) -> Gate {
+pub(crate) fn for_request<'a>(gate: &'a Gate, parts: &Parts) -> Cow<'a, Gate> {
     gate.identified(|field| values(parts.headers.get_all(field)))
 }
 

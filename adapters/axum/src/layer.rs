@@ -1,5 +1,6 @@
 //! The layer that lets nobody through without a valid token.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::mem;
@@ -11,7 +12,8 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
-use latchbook_http::{Gate, Serves, Serving, is_grpc};
+use latchbook_core::authority::Principal;
+use latchbook_http::{Gate, Serves, Serving, Verdict, is_grpc};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -68,6 +70,16 @@ impl RequirePrincipal {
     }
 }
 
+impl RequirePrincipal {
+    fn admit(&self, parts: &Parts) -> Verdict<Principal> {
+        let mut gate = for_request(&self.gate, parts);
+        if self.grpc && speaks_grpc(parts) {
+            gate = Cow::Owned(gate.into_owned().answering_grpc());
+        }
+        gate.principal(&fields(parts, gate.trusts_proxies()).head(), self.serves)
+    }
+}
+
 impl<T> Layer<T> for RequirePrincipal {
     type Service = Guarded<T>;
 
@@ -103,12 +115,10 @@ where
         // What was polled ready is what is called; a fresh clone need not be ready.
         let fresh = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, fresh);
-        let RequirePrincipal { gate, serves, grpc } = self.guard.clone();
+        let (parts, body) = request.into_parts();
+        let admitted = self.guard.admit(&parts);
         Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let gate = for_request(gate, &parts);
-            let gate = if grpc && speaks_grpc(&parts) { gate.answering_grpc() } else { gate };
-            if let Err(refused) = gate.principal(&fields(&parts, gate.trusts_proxies()).head(), serves).await {
+            if let Err(refused) = admitted.await {
                 return Ok(respond(refused));
             }
             Ok(inner.call(Request::from_parts(parts, body)).await?.map(Body::new))

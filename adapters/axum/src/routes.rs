@@ -39,7 +39,7 @@ where
         let (filter, gate, refusing) = (filter(endpoint.method), gate.clone(), gate.clone());
         let refuse = move |request: Request| {
             let (parts, _) = request.into_parts();
-            let reply = endpoint.method_not_allowed(&for_request(refusing, &parts));
+            let reply = endpoint.method_not_allowed(&for_request(&refusing, &parts));
             async move { respond(reply) }
         };
         methods.on(filter, move |request: Request| answer(gate, endpoint, request)).fallback(refuse)
@@ -54,7 +54,7 @@ fn filter(method: &str) -> MethodFilter {
 
 async fn answer(gate: Gate, endpoint: Endpoint, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let gate = for_request(gate, &parts);
+    let gate = for_request(&gate, &parts);
     let body = match read(&gate, &endpoint, body).await {
         Ok(body) => body,
         Err(reply) => return respond(reply),

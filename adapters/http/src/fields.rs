@@ -51,3 +51,29 @@ impl std::fmt::Debug for Fields<'_> {
         self.head().fmt(f)
     }
 }
+
+/// A head that outlives the request, for whoever has to wait before it is read again.
+pub(crate) struct KeptHead {
+    authorization: Vec<Vec<u8>>,
+    forwarded_for: Vec<Vec<u8>>,
+    query: Option<String>,
+    peer: Option<IpAddr>,
+}
+
+impl KeptHead {
+    pub(crate) fn of(head: &Head<'_>) -> Self {
+        let kept = |fields: &[&[u8]]| fields.iter().map(|field| field.to_vec()).collect();
+        Self {
+            authorization: kept(head.authorization),
+            forwarded_for: kept(head.forwarded_for),
+            query: head.query.map(str::to_owned),
+            peer: head.peer,
+        }
+    }
+
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        let forwarded_for = self.forwarded_for.iter().map(Vec::as_slice);
+        let authorization = self.authorization.iter().map(Vec::as_slice);
+        Fields::new(authorization, Some(forwarded_for), self.query.as_deref(), self.peer)
+    }
+}

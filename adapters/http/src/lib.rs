@@ -41,7 +41,7 @@ pub use endpoints::{
 #[doc(hidden)]
 pub use extractors::parts;
 pub use fields::Fields;
-pub use gate::{Gate, SandboxAccess};
+pub use gate::{Gate, SandboxAccess, Verdict};
 pub use grpc::is_grpc;
 pub use mount::MountPathError;
 pub use problem::{RejectBody, Rejected};

@@ -39,11 +39,14 @@ impl Authority {
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Principal, Refusal> {
         let instant = self.inner.time.read();
         self.inner.fresh_at(instant).await?;
-        self.inner.admit(presented, instant.now).map_err(|rejection| {
-            count(&self.inner.usage.refused);
-            tracing::debug!(reason = rejection.reason(), "token refused");
-            rejection.into()
-        })
+        self.inner.let_in(presented, instant.now)
+    }
+
+    /// What [`authenticate`](Self::authenticate) says, where that takes no waiting: nearly always. `None` where the store
+    /// must be asked first; then nothing was decided, nor counted.
+    pub fn authenticate_at_once(&self, presented: &Presented<'_>) -> Option<Result<Principal, Refusal>> {
+        let instant = self.inner.time.read();
+        self.inner.is_fresh(instant).then(|| self.inner.let_in(presented, instant.now))
     }
 
     /// The entity whose data `principal` may reach, given what the request names.
@@ -59,17 +62,49 @@ impl Authority {
         requested: Option<&EntityId>,
         rule: EntityRule,
     ) -> Result<EntityContext, Refusal> {
-        let entity = check_entity(principal.verified(), requested, rule)?;
-        let reference = EntityRef { developer: principal.developer().clone(), id: entity };
+        let reference = entity_ref(principal, requested, rule)?;
         if !self.inner.reaches(&reference).await? {
             tracing::debug!(reason = Rejection::EntityForbidden.reason(), "entity refused");
             return Err(Rejection::EntityForbidden.into());
         }
         Ok(EntityContext::new(principal.clone(), reference.id))
     }
+
+    /// What [`entity`](Self::entity) says, where that takes no waiting: it is remembered that the entity is reached, or no
+    /// entity need be asked for. `None` where the [`EntityScope`](crate::entity_scope::EntityScope) must be asked.
+    pub fn entity_at_once(
+        &self,
+        principal: &Principal,
+        requested: Option<&EntityId>,
+        rule: EntityRule,
+    ) -> Option<Result<EntityContext, Refusal>> {
+        let reference = match entity_ref(principal, requested, rule) {
+            Ok(reference) => reference,
+            Err(rejection) => return Some(Err(rejection.into())),
+        };
+        let reached = self.inner.reach.holds(&reference, self.inner.now());
+        reached.then(|| Ok(EntityContext::new(principal.clone(), reference.id)))
+    }
+}
+
+fn entity_ref(
+    principal: &Principal,
+    requested: Option<&EntityId>,
+    rule: EntityRule,
+) -> Result<EntityRef, Rejection> {
+    let id = check_entity(principal.verified(), requested, rule)?;
+    Ok(EntityRef { developer: principal.developer().clone(), id })
 }
 
 impl Inner {
+    fn let_in(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Principal, Refusal> {
+        self.admit(presented, now).map_err(|rejection| {
+            count(&self.usage.refused);
+            tracing::debug!(reason = rejection.reason(), "token refused");
+            rejection.into()
+        })
+    }
+
     fn admit(&self, presented: &Presented<'_>, now: UnixTime) -> Result<Principal, Rejection> {
         let place = self.cache.place(presented.token);
         if let Some(seen) = self.at_hand(presented, place, now)? {

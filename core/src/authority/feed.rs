@@ -100,9 +100,7 @@ impl Inner {
 
     /// The same, where the clocks were read just now.
     pub(super) async fn fresh_at(&self, instant: Instant) -> Result<(), Refusal> {
-        let doubted = self.feed.is_doubted() || self.issuers.outdated();
-        let young = !self.follows_feed() || self.feed.age(instant) <= self.config.max_staleness;
-        if young && !doubted {
+        if self.is_fresh(instant) {
             return Ok(());
         }
         // Boxed, since nearly no request goes this way and every one would carry its room.
@@ -110,6 +108,13 @@ impl Inner {
             tracing::warn!(error = ?error.to_string(), "the change feed could not be read");
             Refusal::Fault(Fault::Stale)
         })
+    }
+
+    /// Whether revocations are known up to `max_staleness` before `instant`, where the clocks were read just now.
+    pub(super) fn is_fresh(&self, instant: Instant) -> bool {
+        let doubted = self.feed.is_doubted() || self.issuers.outdated();
+        let young = !self.follows_feed() || self.feed.age(instant) <= self.config.max_staleness;
+        young && !doubted
     }
 
     async fn catch_up(&self) -> Result<(), StoreError> {

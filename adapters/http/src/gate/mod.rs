@@ -2,7 +2,9 @@
 
 mod answers;
 mod policy;
+mod verdict;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use latchbook_core::authority::{Authority, EntityContext, Presented, Principal, Refusal};
@@ -11,6 +13,8 @@ use utoipa::openapi::OpenApi;
 
 use self::policy::Policy;
 pub use self::policy::SandboxAccess;
+pub use self::verdict::Verdict;
+use crate::fields::KeptHead;
 use crate::request_id::RequestId;
 use crate::{Group, Head, Reply, Serves, credential, query, source};
 
@@ -44,23 +48,23 @@ impl Gate {
     }
 
     /// The same, where the id is looked for in the values of the field that the host named: `values` finds those of a
-    /// field. Nothing is looked for where it named none.
+    /// field. Nothing is looked for, nor copied, where it named none.
     #[must_use]
     #[inline]
-    pub fn identified<'a, V: Iterator<Item = &'a [u8]>>(self, values: impl FnOnce(&str) -> V) -> Self {
-        if self.policy.request_id_field.is_none() { self } else { self.with_id_in(values) }
+    pub fn identified<'a, V: Iterator<Item = &'a [u8]>>(&self, values: impl FnOnce(&str) -> V) -> Cow<'_, Self> {
+        if self.policy.request_id_field.is_none() { Cow::Borrowed(self) } else { self.with_id_in(values) }
     }
 
     // Apart, so that a host without ids pays for a look at one flag.
     #[cold]
-    fn with_id_in<'a, V: Iterator<Item = &'a [u8]>>(self, values: impl FnOnce(&str) -> V) -> Self {
+    fn with_id_in<'a, V: Iterator<Item = &'a [u8]>>(&self, values: impl FnOnce(&str) -> V) -> Cow<'_, Self> {
         let id = self.policy.request_id_field.as_deref().and_then(|field| {
             let mut found = values(field);
             found.next().filter(|_| found.next().is_none())
         });
         match id {
-            Some(id) => self.with_request_id(id),
-            None => self,
+            Some(id) => Cow::Owned(self.clone().with_request_id(id)),
+            None => Cow::Borrowed(self),
         }
     }
 
@@ -133,39 +137,46 @@ impl Gate {
     ///
     /// # Errors
     /// The [`Reply`] to send, where the caller is not let in.
-    pub async fn principal(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
-        self.admit(head, serves).await.map_err(|refusal| self.refuse(&refusal))
+    #[inline]
+    pub fn principal(&self, head: &Head<'_>, serves: Serves) -> Verdict<Principal> {
+        self.admit(head, serves, |gate, _, admitted| Verdict::given(gate.answered(admitted)))
     }
 
     /// The caller, with a developer token.
     ///
     /// # Errors
     /// As [`principal`](Self::principal), and 403 for an entity token.
-    pub async fn developer(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
-        let principal = self.principal(head, serves).await?;
-        self.check_developer(principal)
+    #[inline]
+    pub fn developer(&self, head: &Head<'_>, serves: Serves) -> Verdict<Principal> {
+        self.admit(head, serves, |gate, _, admitted| {
+            Verdict::given(gate.answered(admitted).and_then(|principal| gate.check_developer(principal)))
+        })
     }
 
     /// The caller, with a token of either kind; `None` where none was sent. A bad one is refused.
     ///
     /// # Errors
     /// As [`principal`](Self::principal).
-    pub async fn maybe_principal(&self, head: &Head<'_>, serves: Serves) -> Result<Option<Principal>, Reply> {
-        match self.admit(head, serves).await {
-            Ok(principal) => Ok(Some(principal)),
-            Err(Refusal::Rejected(Rejection::CredentialMissing)) => Ok(None),
-            Err(refusal) => Err(self.refuse(&refusal)),
-        }
+    #[inline]
+    pub fn maybe_principal(&self, head: &Head<'_>, serves: Serves) -> Verdict<Option<Principal>> {
+        self.admit(head, serves, |gate, _, admitted| {
+            Verdict::given(match admitted {
+                Err(Refusal::Rejected(Rejection::CredentialMissing)) => Ok(None),
+                admitted => gate.answered(admitted).map(Some),
+            })
+        })
     }
 
     /// The caller, with a developer token that holds `S`.
     ///
     /// # Errors
     /// As [`principal`](Self::principal), 403 where a scope lacks, and for an entity token.
-    pub async fn scoped<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Reply> {
-        let principal = self.principal(head, serves).await?;
-        self.check_scope::<S>(&principal)?;
-        self.check_developer(principal)
+    #[inline]
+    pub fn scoped<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Verdict<Principal> {
+        self.admit(head, serves, |gate, _, admitted| {
+            let principal = gate.answered(admitted).and_then(|principal| gate.check_scope::<S>(principal));
+            Verdict::given(principal.and_then(|principal| gate.check_developer(principal)))
+        })
     }
 
     /// The caller, with a token of either kind that holds `S`, and the entity that the request is about.
@@ -173,44 +184,101 @@ impl Gate {
     /// # Errors
     /// As [`principal`](Self::principal), 403 where a scope lacks, 400 where no entity or no well-formed one is named,
     /// 403 for one that the caller does not reach.
-    pub async fn entity_context<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Result<EntityContext, Reply> {
-        let principal = self.principal(head, serves).await?;
-        self.check_scope::<S>(&principal)?;
-        let requested = self.requested_entity(head)?;
-        self.reach(&principal, requested.as_ref()).await
+    #[inline]
+    pub fn entity_context<S: ScopeRule>(&self, head: &Head<'_>, serves: Serves) -> Verdict<EntityContext> {
+        self.admit(head, serves, |gate, head, admitted| match gate.asked::<S>(head, admitted) {
+            Ok((principal, requested)) => gate.reach(principal, requested),
+            Err(reply) => Verdict::given(Err(reply)),
+        })
     }
 
     /// As [`entity_context`](Self::entity_context), but a developer token without a named entity is let in without one.
     ///
     /// # Errors
     /// As [`entity_context`](Self::entity_context).
-    pub async fn maybe_entity_context<S: ScopeRule>(
+    #[inline]
+    pub fn maybe_entity_context<S: ScopeRule>(
         &self,
         head: &Head<'_>,
         serves: Serves,
-    ) -> Result<(Principal, Option<EntityContext>), Reply> {
-        let principal = self.principal(head, serves).await?;
-        self.check_scope::<S>(&principal)?;
-        let requested = self.requested_entity(head)?;
-        if requested.is_none() && principal.entity().is_none() {
-            return Ok((principal, None));
-        }
-        let context = self.reach(&principal, requested.as_ref()).await?;
-        Ok((principal, Some(context)))
+    ) -> Verdict<(Principal, Option<EntityContext>)> {
+        self.admit(head, serves, |gate, head, admitted| match gate.asked::<S>(head, admitted) {
+            Ok((principal, None)) if principal.entity().is_none() => Verdict::given(Ok((principal, None))),
+            Ok((principal, requested)) => {
+                gate.reach(principal.clone(), requested).map(|context| (principal, Some(context)))
+            }
+            Err(reply) => Verdict::given(Err(reply)),
+        })
     }
 
-    async fn admit(&self, head: &Head<'_>, serves: Serves) -> Result<Principal, Refusal> {
+    /// What `then` makes of whoever shows a token here, or of why that one is not admitted.
+    #[inline]
+    fn admit<T: Send + 'static>(
+        &self,
+        head: &Head<'_>,
+        serves: Serves,
+        then: impl FnOnce(&Self, &Head<'_>, Result<Principal, Refusal>) -> Verdict<T> + Send + 'static,
+    ) -> Verdict<T> {
+        match self.admitted_at_once(head, serves) {
+            Some(admitted) => then(self, head, admitted),
+            None => self.admit_later(head, serves, then),
+        }
+    }
+
+    // Apart, since nearly no request goes this way.
+    #[cold]
+    fn admit_later<T: Send + 'static>(
+        &self,
+        head: &Head<'_>,
+        serves: Serves,
+        then: impl FnOnce(&Self, &Head<'_>, Result<Principal, Refusal>) -> Verdict<T> + Send + 'static,
+    ) -> Verdict<T> {
+        let (gate, kept) = (self.clone(), KeptHead::of(head));
+        Verdict::later(async move {
+            let fields = kept.fields();
+            let head = fields.head();
+            let admitted = match gate.shown(&head) {
+                Ok(presented) => gate.served(gate.authority().authenticate(&presented).await, &presented, serves),
+                Err(rejection) => Err(rejection.into()),
+            };
+            then(&gate, &head, admitted).await
+        })
+    }
+
+    /// Nothing where that cannot be told at once: then nothing was done.
+    fn admitted_at_once(&self, head: &Head<'_>, serves: Serves) -> Option<Result<Principal, Refusal>> {
+        let presented = match self.shown(head) {
+            Ok(presented) => presented,
+            Err(rejection) => return Some(Err(rejection.into())),
+        };
+        let let_in = self.authority().authenticate_at_once(&presented)?;
+        Some(self.served(let_in, &presented, serves))
+    }
+
+    fn shown<'a>(&self, head: &Head<'a>) -> Result<Presented<'a>, Rejection> {
         let token = credential::find(head.authorization, head.query)?.ok_or(Rejection::CredentialMissing)?;
-        let let_in = self.authority().authenticate(&Presented { token, source: self.source(head) }).await;
+        Ok(Presented { token, source: self.source(head) })
+    }
+
+    fn served(
+        &self,
+        let_in: Result<Principal, Refusal>,
+        presented: &Presented<'_>,
+        serves: Serves,
+    ) -> Result<Principal, Refusal> {
         // What is let in is well written. Only of what is not must be said which of both is at fault, token or field.
-        let principal = let_in.map_err(|refusal| credential::check(token).map_or_else(Refusal::from, |_| refusal))?;
+        let principal = let_in.map_err(|refusal| credential::check(presented.token).map_or_else(Refusal::from, |_| refusal))?;
         serves.check(principal.environment(), self.authority().home())?;
         Ok(principal)
     }
 
-    fn check_scope<S: ScopeRule>(&self, principal: &Principal) -> Result<(), Reply> {
+    fn answered<T>(&self, asked: Result<T, Refusal>) -> Result<T, Reply> {
+        asked.map_err(|refusal| self.refuse(&refusal))
+    }
+
+    fn check_scope<S: ScopeRule>(&self, principal: Principal) -> Result<Principal, Reply> {
         if S::allows(principal.scopes()) {
-            return Ok(());
+            return Ok(principal);
         }
         Err(self.refuse(&Rejection::InsufficientScope { wanted: S::wanted() }.into()))
     }
@@ -222,17 +290,31 @@ impl Gate {
         }
     }
 
-    /// The entity that the query names.
-    fn requested_entity(&self, head: &Head<'_>) -> Result<Option<EntityId>, Reply> {
+    /// Whoever holds `S`, and the entity that the query names.
+    fn asked<S: ScopeRule>(
+        &self,
+        head: &Head<'_>,
+        admitted: Result<Principal, Refusal>,
+    ) -> Result<(Principal, Option<EntityId>), Reply> {
+        let principal = self.check_scope::<S>(self.answered(admitted)?)?;
         let malformed = || self.refuse(&Rejection::EntityMalformed.into());
-        match query::find(head.query, &self.policy.entity_parameter).map_err(|_| malformed())? {
-            None => Ok(None),
-            Some(text) => EntityId::parse(&text).map(Some).map_err(|_| malformed()),
-        }
+        let requested = match query::find(head.query, &self.policy.entity_parameter).map_err(|_| malformed())? {
+            None => None,
+            Some(text) => Some(EntityId::parse(&text).map_err(|_| malformed())?),
+        };
+        Ok((principal, requested))
     }
 
-    async fn reach(&self, principal: &Principal, requested: Option<&EntityId>) -> Result<EntityContext, Reply> {
-        let reached = self.authority().entity(principal, requested, self.policy.entity_rule).await;
-        reached.map_err(|refusal| self.refuse(&refusal))
+    fn reach(&self, principal: Principal, requested: Option<EntityId>) -> Verdict<EntityContext> {
+        let rule = self.policy.entity_rule;
+        match self.authority().entity_at_once(&principal, requested.as_ref(), rule) {
+            Some(reached) => Verdict::given(self.answered(reached)),
+            None => {
+                let gate = self.clone();
+                Verdict::later(async move {
+                    gate.answered(gate.authority().entity(&principal, requested.as_ref(), rule).await)
+                })
+            }
+        }
     }
 }
