@@ -71,6 +71,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// Whole milliseconds of `span`.
+pub(crate) fn milliseconds(span: Duration) -> u64 {
+    span.as_secs().saturating_mul(1_000).saturating_add(span.subsec_millis().into())
+}
+
 /// Seconds of the wall clock, with the millisecond of their reading in the low bits: one word, so that both fit. The
 /// milliseconds come round every 18 hours; 0 is no reading.
 #[derive(Debug, Default)]
@@ -81,8 +86,7 @@ const MILLISECONDS: u64 = (1 << MILLISECOND_BITS) - 1;
 
 impl Latest {
     fn in_millisecond_of(&self, monotonic: Duration, read: impl FnOnce() -> UnixTime) -> UnixTime {
-        let passed = monotonic.as_secs().saturating_mul(1_000).saturating_add(u64::from(monotonic.subsec_millis()));
-        let millisecond = passed % MILLISECONDS + 1;
+        let millisecond = milliseconds(monotonic) % MILLISECONDS + 1;
         let latest = self.0.load(Ordering::Relaxed);
         if latest & MILLISECONDS == millisecond {
             return UnixTime::from_seconds(latest >> MILLISECOND_BITS);

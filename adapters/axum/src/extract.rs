@@ -40,10 +40,14 @@ macro_rules! extracted {
             type Rejection = Refused;
 
             async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refused> {
-                let gate = Gate::from_ref(state);
-                let gate = for_request(&gate, parts);
-                let fields = fields(parts, gate.trusts_proxies());
-                let $got = gate.$ask $(::<$rule>)? (&fields.head(), E::serves()).await?;
+                // In a block, so that none of it is kept over the wait.
+                let verdict = {
+                    let gate = Gate::from_ref(state);
+                    let gate = for_request(&gate, parts);
+                    let fields = fields(parts, gate.trusts_proxies());
+                    gate.$ask $(::<$rule>)? (&fields.head(), E::serves())
+                };
+                let $got = verdict.await?;
                 Ok($made)
             }
         }

@@ -36,8 +36,8 @@ pub(crate) fn fields(parts: &Parts, proxies: bool) -> Fields<'_> {
 }
 
 fn found<'a>(headers: &'a HeaderMap, proxies: bool, query: Option<&'a str>, peer: Option<IpAddr>) -> Fields<'a> {
-    let forwarded_for = proxies.then(|| values(headers.get_all(X_FORWARDED_FOR)));
-    Fields::new(values(headers.get_all(AUTHORIZATION)), forwarded_for, query, peer)
+    let forwarded_for = proxies.then(|| values(headers.get_all(&X_FORWARDED_FOR)));
+    Fields::new(values(headers.get_all(&AUTHORIZATION)), forwarded_for, query, peer)
 }
 
 /// `gate` as it answers the request of `parts`: its refusals show the request's id, where the host named a field for it

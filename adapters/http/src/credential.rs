@@ -35,9 +35,11 @@ pub(crate) fn find<'a>(fields: &[&'a [u8]], query: Option<&str>) -> Result<Optio
     let Some(rest) = after_scheme(field, BEARER) else {
         return if field.is_ascii() { Ok(None) } else { Err(Rejection::CredentialMalformed) };
     };
-    let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
-    let token = rest.get(spaces..).unwrap_or_default();
-    if spaces == 0 || token.is_empty() {
+    let mut token = rest;
+    while let [b' ', after @ ..] = token {
+        token = after;
+    }
+    if token.is_empty() || token.len() == rest.len() {
         return Err(Rejection::CredentialMalformed);
     }
     if token.len() > MAX_TOKEN {
@@ -74,11 +76,11 @@ const BEARER: &[u8] = b"Bearer";
 
 /// The field's value without the white space around it, which is no part of it (RFC 9110 §5.5).
 pub(crate) fn trim(field: &[u8]) -> &[u8] {
-    let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
-    let start = field.iter().take_while(blank).count();
-    let rest = field.get(start..).unwrap_or_default();
-    let end = rest.len() - rest.iter().rev().take_while(blank).count();
-    rest.get(..end).unwrap_or_default()
+    let mut value = field;
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// A character of a scheme's name (`tchar`, RFC 9110 §5.6.2).

@@ -22,14 +22,17 @@ impl<'a> Fields<'a> {
     /// undecoded and without the `?`; the socket's peer.
     #[inline]
     pub fn new(
-        credentials: impl Iterator<Item = &'a [u8]>,
+        mut credentials: impl Iterator<Item = &'a [u8]>,
         forwarded_for: Option<impl Iterator<Item = &'a [u8]>>,
         query: Option<&'a str>,
         peer: Option<IpAddr>,
     ) -> Self {
-        let mut authorization: [&[u8]; 2] = [&[]; 2];
-        let offered = authorization.iter_mut().zip(credentials);
-        let offered = offered.map(|(slot, value)| *slot = value).count();
+        let (first, second) = match credentials.next() {
+            Some(first) => (Some(first), credentials.next()),
+            None => (None, None),
+        };
+        let authorization = [first.unwrap_or_default(), second.unwrap_or_default()];
+        let offered = usize::from(first.is_some()) + usize::from(second.is_some());
         let forwarded_for = forwarded_for.map(Iterator::collect).unwrap_or_default();
         Self { authorization, offered, forwarded_for, query, peer }
     }

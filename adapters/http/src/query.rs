@@ -1,6 +1,7 @@
 //! The query: one parameter of it, found exactly once and strictly percent-decoded.
 
 use std::borrow::Cow;
+use std::iter;
 
 use crate::percent;
 
@@ -25,11 +26,7 @@ pub enum QueryError {
 /// [`QueryError`], which says what is wrong.
 pub fn find<'a>(query: Option<&'a str>, name: &str) -> Result<Option<Cow<'a, str>>, QueryError> {
     let mut found = None;
-    for pair in query.unwrap_or_default().split('&') {
-        let (this, value) = match pair.split_once('=') {
-            Some((this, value)) => (this, Some(value)),
-            None => (pair, None),
-        };
+    for (this, value) in parameters(query.unwrap_or_default()) {
         if !spells(this, name) {
             continue;
         }
@@ -48,7 +45,25 @@ pub fn find<'a>(query: Option<&'a str>, name: &str) -> Result<Option<Cow<'a, str
 /// Whether `query` has the parameter `name` at all, with a value or without.
 #[must_use]
 pub fn contains(query: &str, name: &str) -> bool {
-    query.split('&').any(|pair| spells(pair.split_once('=').map_or(pair, |(this, _)| this), name))
+    parameters(query).any(|(this, _)| spells(this, name))
+}
+
+/// The parameters of `query` in their order, still coded: name, and value where there is a `=`.
+fn parameters(query: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut left = (!query.is_empty()).then_some(query);
+    iter::from_fn(move || {
+        let (pair, rest) = cut(left?, b'&');
+        left = rest;
+        Some(cut(pair, b'='))
+    })
+}
+
+/// What stands before the first `separator`, and what stands after it. By bytes: queries are too short for a search that
+/// has to be set up.
+fn cut(text: &str, separator: u8) -> (&str, Option<&str>) {
+    let end = text.bytes().position(|byte| byte == separator).unwrap_or(text.len());
+    let (before, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    (before, rest.get(1..))
 }
 
 /// Whether `coded` is `name` once decoded. A name that cannot be decoded is none that is asked for.

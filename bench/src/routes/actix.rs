@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use actix_http::Request;
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{ServiceFactory, ServiceRequest};
 use actix_web::error::{ErrorForbidden, ErrorUnauthorized};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::test::{TestRequest, call_service, init_service};
@@ -27,16 +27,14 @@ pub const PART: Part =
     Part { title: "Routes of actix, in process", fill, figures: |times| super::figures("actix", times) };
 
 /// Makes the application behind a guard, and gives it to a macro. Macros, since the type of an application has no name.
+/// It has `$path` alone where there is one: actix looks at one route after the other, and none should stand behind others.
 macro_rules! with_app {
-    ($guard:expr, $use:ident) => {
+    ($guard:expr, $path:expr, $use:ident) => {
         match $guard {
             Guard::Open => $use!((), |_: &()| App::new().route("/", get().to(async || "pong"))),
-            guard @ (Guard::Ours | Guard::Forgetful) => $use!(gate(guard), |gate: &Gate| App::new()
-                .configure(configure(gate))
-                .route("/open", get().to(async |_: Data<Gate>| "pong"))
-                .route("/any", get().to(async |_: AnyPrincipal| "pong"))
-                .route("/entity", get().to(async |_: EntityContext<LedgerRead>| "pong"))
-                .route("/maybe-entity", get().to(async |_: MaybeEntity<LedgerRead>| "pong"))),
+            guard @ (Guard::Ours | Guard::Forgetful) => {
+                $use!(gate(guard), |gate: &Gate| guarded(App::new().configure(configure(gate)), $path))
+            }
             Guard::Nine(algorithm) => $use!(Data::new(nine::Reader::new(algorithm)), |reader: &Data<nine::Reader>| {
                 let route = resource("/").wrap(HttpAuthentication::bearer(check::<nine::Reader>));
                 App::new().app_data(reader.clone()).service(route.route(get().to(async || "pong")))
@@ -49,6 +47,21 @@ macro_rules! with_app {
             }
         }
     };
+}
+
+/// Adds the guarded routes, or the one of `path`.
+fn guarded<T>(app: App<T>, path: Option<&str>) -> App<T>
+where
+    T: ServiceFactory<ServiceRequest, Config = (), Error = Error, InitError = ()>,
+{
+    let routes = [
+        ("/open", get().to(async |_: Data<Gate>| "pong")),
+        ("/any", get().to(async |_: AnyPrincipal| "pong")),
+        ("/entity", get().to(async |_: EntityContext<LedgerRead>| "pong")),
+        ("/maybe-entity", get().to(async |_: MaybeEntity<LedgerRead>| "pong")),
+    ];
+    let wanted = routes.into_iter().filter(|(route, _)| path.is_none_or(|path| path == *route));
+    wanted.fold(app, |app, (path, route)| app.route(path, route))
 }
 
 /// What a user writes around another crate, as actix-web-httpauth's documentation shows.
@@ -95,7 +108,7 @@ fn fill(table: &mut Table) {
                 })
             };
         }
-        with_app!(row.guard, add);
+        with_app!(row.guard, row.path.split('?').next(), add);
     }
 }
 
@@ -108,5 +121,5 @@ pub fn serve(guard: Guard, listener: TcpListener) -> std::io::Result<()> {
             rt::System::new().block_on(server.run())
         }};
     }
-    with_app!(guard, run)
+    with_app!(guard, None, run)
 }

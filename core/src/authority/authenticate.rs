@@ -87,11 +87,7 @@ impl Authority {
     }
 }
 
-fn entity_ref(
-    principal: &Principal,
-    requested: Option<&EntityId>,
-    rule: EntityRule,
-) -> Result<EntityRef, Rejection> {
+fn entity_ref(principal: &Principal, requested: Option<&EntityId>, rule: EntityRule) -> Result<EntityRef, Rejection> {
     let id = check_entity(principal.verified(), requested, rule)?;
     Ok(EntityRef { developer: principal.developer().clone(), id })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::in_force::InForce;
 use super::now::Instant;
 use super::{Fault, Inner, Refusal};
+use crate::clock::milliseconds;
 use crate::key_store::{Sharing, StoreError};
 use crate::model::{Announcement, FeedEntry, FeedPosition, UnixTime};
 
@@ -36,7 +37,8 @@ impl Feed {
     /// How long ago the feed was read to its end, by the slower-minded of both clocks.
     pub(super) fn age(&self, instant: Instant) -> Duration {
         let by_wall = instant.now.since(UnixTime::from_seconds(self.read_at.load(Ordering::Acquire)));
-        let by_monotonic = millis(instant.monotonic).saturating_sub(self.read_at_monotonic.load(Ordering::Acquire));
+        let by_monotonic =
+            milliseconds(instant.monotonic).saturating_sub(self.read_at_monotonic.load(Ordering::Acquire));
         Duration::from_secs(by_wall).max(Duration::from_millis(by_monotonic))
     }
 
@@ -59,16 +61,11 @@ impl Feed {
         self.position.fetch_max(position.0, Ordering::AcqRel);
         // Two readers may finish in either order; the one that began later knows more. The wall clock may have been set
         // back since the other began.
-        let monotonic = millis(began.monotonic);
+        let monotonic = milliseconds(began.monotonic);
         if self.read_at_monotonic.fetch_max(monotonic, Ordering::AcqRel) <= monotonic {
             self.read_at.store(began.now.seconds(), Ordering::Release);
         }
     }
-}
-
-/// Whole milliseconds, so that an age is never too small by more than one.
-fn millis(monotonic: Duration) -> u64 {
-    u64::try_from(monotonic.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Announcing<'_> {

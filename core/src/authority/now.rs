@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, milliseconds};
 use crate::model::UnixTime;
 
 /// Both clocks and a floor. The floor moves on as time passes, wherever the wall clock is set.
@@ -64,8 +64,7 @@ impl Time {
 
     /// Milliseconds from the start to `monotonic`.
     fn passed(&self, monotonic: Duration) -> u64 {
-        let passed = monotonic.saturating_sub(self.started).as_millis();
-        u64::try_from(passed).unwrap_or(u64::MAX)
+        milliseconds(monotonic.saturating_sub(self.started))
     }
 }
 

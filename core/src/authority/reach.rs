@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quick_cache::sync::Cache;
+use foldhash::quality::RandomState;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use super::asking::{Asking, Turn};
 use crate::model::{EntityRef, UnixTime};
@@ -12,7 +14,7 @@ const CAPACITY: usize = 100_000;
 /// A bounded memory of "yes". A "no" is never kept, and any removal makes every kept answer void.
 #[derive(Debug)]
 pub(super) struct ReachCache {
-    yes: Cache<EntityRef, Yes>,
+    yes: Cache<EntityRef, Yes, UnitWeighter, RandomState>,
     asking: Asking<EntityRef>,
     removals: AtomicU64,
 }
@@ -25,7 +27,9 @@ struct Yes {
 
 impl ReachCache {
     pub(super) fn new() -> Self {
-        Self { yes: Cache::new(CAPACITY), asking: Asking::new(), removals: AtomicU64::new(0) }
+        let (hash, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+        let yes = Cache::with(CAPACITY, CAPACITY as u64, UnitWeighter, hash, lifecycle);
+        Self { yes, asking: Asking::new(), removals: AtomicU64::new(0) }
     }
 
     /// The turn to ask about `entity`; nothing for whoever waited while another asked.

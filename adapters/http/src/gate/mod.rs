@@ -267,7 +267,8 @@ impl Gate {
         serves: Serves,
     ) -> Result<Principal, Refusal> {
         // What is let in is well written. Only of what is not must be said which of both is at fault, token or field.
-        let principal = let_in.map_err(|refusal| credential::check(presented.token).map_or_else(Refusal::from, |_| refusal))?;
+        let principal =
+            let_in.map_err(|refusal| credential::check(presented.token).map_or_else(Refusal::from, |_| refusal))?;
         serves.check(principal.environment(), self.authority().home())?;
         Ok(principal)
     }
