@@ -430,3 +430,30 @@ fn the_answers_of_a_router_are_problems_too() {
     assert_refused(&internal_error(&house.gate), 500, "internal_error", None);
     assert_refused(&not_found(&house.gate), 404, "not_found", None);
 }
+
+#[test]
+fn what_is_known_is_said_at_once_and_what_must_be_asked_is_waited_for() {
+    let house = House::shared();
+    let token = house.token(&house.acme);
+    let fields = authorization(format!("Bearer {token}").as_bytes()).query("entityId=acme-a");
+    let before = house.authority.statistics();
+    for (passed, waits, why) in [
+        (0, true, "nobody has asked whose the entity is"),
+        (0, false, "that is remembered"),
+        (6, true, "what was revoked meanwhile is not known"),
+        (0, false, "it was read"),
+    ] {
+        house.clock.advance(passed);
+        // Nothing of the request is held over the wait.
+        let verdict = fields.head(|head| house.gate.entity_context::<AnyScope>(head, Serves::Home));
+        assert_eq!(verdict.waits(), waits, "{why}");
+        assert_eq!(block_on(verdict).map(|context| entity_of(&context)).ok().as_deref(), Some("acme-a"), "{why}");
+    }
+    let after = house.authority.statistics();
+    let seen = after.verified + after.recognised - before.verified - before.recognised;
+    assert_eq!(seen, 4, "each is looked at once, also where it waits");
+    let other = fields.query("entityId=other-a");
+    let verdict = other.head(|head| house.gate.entity_context::<AnyScope>(head, Serves::Home));
+    assert!(verdict.waits(), "a no is asked for each time");
+    assert_refused(&block_on(verdict).expect_err("another's"), 403, "entity_forbidden", INSUFFICIENT);
+}
