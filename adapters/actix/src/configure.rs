@@ -1,19 +1,20 @@
 //! The routes of the wire contract, mounted on an app.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::guard::fn_guard;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::{self, Bytes, BytesMut, ServiceConfig};
+use actix_web::{HttpRequest, Scope};
 use futures_core::Stream as _;
 use latchbook_http::{Endpoint, Gate, Reply, endpoints_by_path, not_found};
 
 use crate::head::{fields, for_request, values};
-use crate::path::{is_spelled, parameter};
+use crate::path::{Template, parameter};
 use crate::reply::respond;
 use crate::unread::close_unless_read;
 
@@ -41,21 +42,54 @@ use crate::unread::close_unless_read;
 pub fn configure(gate: &Gate) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
     let gate = gate.clone();
     move |config| {
+        let mut scopes: BTreeMap<&str, Vec<Mounted>> = BTreeMap::new();
         for (path, endpoints) in endpoints_by_path(&gate) {
-            let (gate, endpoints): (Gate, Rc<[Endpoint]>) = (gate.clone(), endpoints.into());
-            let answering = move |request: HttpRequest, body: web::Payload| {
-                let (gate, endpoints) = (for_request(&gate, &request).into_owned(), Rc::clone(&endpoints));
-                async move {
-                    let mut body = body.into_inner();
-                    let response = respond(answer(&gate, &endpoints, &request, &mut body).await);
-                    if matches!(body, Payload::None) { response } else { close_unless_read(response, body) }
-                }
-            };
-            let spelled = fn_guard(move |context| is_spelled(context.head().uri.path(), path));
-            config.service(web::resource(path).guard(spelled).to(answering));
+            let (first, rest) = cut(path);
+            let template = Template::new(path);
+            scopes.entry(first).or_default().push(Mounted { template, rest, endpoints: endpoints.into() });
+        }
+        for (first, mounted) in scopes {
+            config.service(scope(first, mounted, &gate));
         }
         config.app_data(web::Data::new(gate));
     }
+}
+
+/// A path of the contract, and what answers there.
+struct Mounted {
+    template: Template,
+    /// What follows its first segment.
+    rest: &'static str,
+    endpoints: Rc<[Endpoint]>,
+}
+
+/// Those of the contract's paths that begin with the segment `first`. actix looks at one service after the other, also for
+/// requests to the host's own routes: these are behind few, which let pass whatever is none of theirs.
+fn scope(first: &str, mounted: Vec<Mounted>, gate: &Gate) -> Scope {
+    let templates: Vec<_> = mounted.iter().map(|mounted| mounted.template).collect();
+    let ours = fn_guard(move |context| {
+        let sent = context.head().uri.path();
+        templates.iter().any(|template| template.spells(sent))
+    });
+    mounted.into_iter().fold(web::scope(first).guard(ours), |scope, Mounted { template, rest, endpoints }| {
+        let gate = gate.clone();
+        let answering = move |request: HttpRequest, body: web::Payload| {
+            let (gate, endpoints) = (for_request(&gate, &request).into_owned(), Rc::clone(&endpoints));
+            async move {
+                let mut body = body.into_inner();
+                let response = respond(answer(&gate, &endpoints, &request, &mut body).await);
+                if matches!(body, Payload::None) { response } else { close_unless_read(response, body) }
+            }
+        };
+        let spelled = fn_guard(move |context| template.spells(context.head().uri.path()));
+        scope.service(web::resource(rest).guard(spelled).to(answering))
+    })
+}
+
+/// The first segment of `path`, with its slash, and the rest.
+fn cut(path: &'static str) -> (&'static str, &'static str) {
+    let end = path.get(1..).and_then(|path| path.find('/')).map_or(path.len(), |end| end + 1);
+    path.split_at_checked(end).unwrap_or((path, ""))
 }
 
 /// The answer of the path that has `endpoints`.

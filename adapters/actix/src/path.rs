@@ -2,11 +2,27 @@
 
 use std::borrow::Cow;
 
-/// Whether `path`, undecoded, ends in the path of the contract `template`, whose `{…}` stands for any one segment.
-pub(crate) fn is_spelled(path: &str, template: &str) -> bool {
-    let mut sent = path.rsplit('/');
-    let mut wanted = template.trim_start_matches('/').rsplit('/');
-    wanted.all(|segment| sent.next().is_some_and(|sent| segment.starts_with('{') || sent == segment))
+/// A path of the contract, whose `{…}` stands for any one segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Template {
+    text: &'static str,
+    is_fixed: bool,
+}
+
+impl Template {
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self { text, is_fixed: !text.contains('{') }
+    }
+
+    /// Whether `path`, undecoded, ends in this one. Asked for requests to the host's own routes too.
+    pub(crate) fn spells(self, path: &str) -> bool {
+        if self.is_fixed {
+            return path.ends_with(self.text);
+        }
+        let mut sent = path.rsplit('/');
+        let mut wanted = self.text.trim_start_matches('/').rsplit('/');
+        wanted.all(|segment| sent.next().is_some_and(|sent| segment.starts_with('{') || sent == segment))
+    }
 }
 
 /// What `path`, undecoded, holds where `template` has its `{…}`, percent-decoded once; `None` where the template has
@@ -35,9 +51,19 @@ mod tests {
             ("/developers/keys/x/rotate", false),
             ("", false),
         ] {
-            assert_eq!(is_spelled(path, ROTATE), want, "{path}");
+            assert_eq!(Template::new(ROTATE).spells(path), want, "{path}");
         }
-        assert!(is_spelled("/v1/auth/whoami", "/v1/auth/whoami"));
+        let whoami = Template::new("/v1/auth/whoami");
+        for (path, want) in [
+            ("/v1/auth/whoami", true),
+            ("/auth/v1/auth/whoami", true),
+            ("/v1/auth/who%61mi", false),
+            ("/v1/auth/whoami/", false),
+            ("/xv1/auth/whoami", false),
+            ("", false),
+        ] {
+            assert_eq!(whoami.spells(path), want, "{path}");
+        }
     }
 
     #[test]
