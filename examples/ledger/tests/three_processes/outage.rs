@@ -81,6 +81,11 @@ fn s10_r4_while_the_server_is_away_nothing_revoked_is_accepted_and_afterwards_al
             for over in [REVOKED_LONG_AGO, REVOKED_JUST_NOW] {
                 assert_eq!((trio.ask(at, &tokens[over]), trio.exchange(at, &keys[over]).0), (401, 401));
             }
+            // Whoever went on asking comes by again.
+            wait_until("refused to all", || {
+                let answers = answers.lock().unwrap();
+                answers.iter().any(|answer| (answer.at, answer.token, answer.status) == (at, REVOKED_JUST_NOW, 401))
+            });
         }
         revoked
     });
