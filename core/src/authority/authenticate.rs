@@ -70,8 +70,8 @@ impl Authority {
         Ok(EntityContext::new(principal.clone(), reference.id))
     }
 
-    /// What [`entity`](Self::entity) says, where that takes no waiting: it is remembered that the entity is reached, or no
-    /// entity need be asked for. `None` where the [`EntityScope`](crate::entity_scope::EntityScope) must be asked.
+    /// What [`entity`](Self::entity) says, where that takes no waiting: what is named is refused by itself, or is remembered
+    /// as reached. `None` where the [`EntityScope`](crate::entity_scope::EntityScope) must be asked.
     pub fn entity_at_once(
         &self,
         principal: &Principal,
